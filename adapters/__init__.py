@@ -1,0 +1,1 @@
+"""Adapters: LoRA and QLoRA attached to a causal language model."""

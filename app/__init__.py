@@ -1,0 +1,1 @@
+"""Applications: the translation playground and its HTTP API."""

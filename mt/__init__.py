@@ -1,0 +1,1 @@
+"""Machine translation: languages, corpora, prompts, examples, models, training stages, translator, command line."""

@@ -1,0 +1,245 @@
+"""Reading a recipe: YAML + `key=value` overrides -> `RunConfig`, with errors that name the key and the nearest known one."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from .config import CorpusConfig, RunConfig, StageConfig
+from .errors import ConfigError, nearest
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
+
+
+def shipped_recipes() -> dict[str, Path]:
+    """Name -> file of the recipes installed with Dragoman."""
+    folder = Path(str(files("dragoman.recipes")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """The recipe at a path (or a shipped one's name) with overrides applied, checked in full.
+
+    Raises:
+        ConfigError: no such recipe, bad YAML, unknown key, wrong type, undefined `${VARIABLE}`, or settings that contradict each other.
+    """
+    path = find_recipe(recipe)
+    tree = _parse_yaml(path)
+    for override in overrides:
+        apply_override(tree, override)
+    run = str(tree.get("run") or "runs/{recipe}").replace("{recipe}", path.stem)
+    tree["run"] = run
+    return check_recipe(_expand(tree, {**os.environ, "RUN": run}, where=str(path)), where=str(path))
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    """The file a recipe's name or path stands for."""
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    known = shipped_recipes()
+    if str(recipe) in known:
+        return known[str(recipe)]
+    raise ConfigError(f"no such recipe: {recipe}", allowed=f"a YAML file, or a shipped recipe: {nearest(str(recipe), known)}")
+
+
+def _parse_yaml(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError("not UTF-8 text", where=path) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"not valid YAML: {getattr(error, 'problem', error)}", where=where) from error
+    if not isinstance(tree, dict):
+        raise ConfigError("a recipe is a mapping of keys", where=path, allowed=", ".join(f.name for f in dataclasses.fields(RunConfig)))
+    return tree
+
+
+def apply_override(tree: dict[str, Any], override: str) -> None:
+    """Set one `a.b.c=value` in the tree. List items are addressed by position or, for stages and corpora, by their `name`."""
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"not an override: {override}", allowed="key=value, for example stages.parallel.schedule.peak=1e-3")
+    try:
+        value = yaml.safe_load(text) if text else None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value is not YAML: {text}", where=key) from error
+    *parents, last = key.split(".")
+    node: Any = tree
+    for part in parents:
+        node = _child(node, part, key)
+    if isinstance(node, list):
+        node[_position(node, last, key)] = value
+    elif isinstance(node, dict):
+        node[last] = value
+    else:
+        raise ConfigError(f"{'.'.join(parents)} holds a value, not keys", where=key)
+
+
+def _child(node: Any, part: str, key: str) -> Any:
+    if isinstance(node, list):
+        return node[_position(node, part, key)]
+    if isinstance(node, dict):
+        if node.get(part) is None:
+            node[part] = {}
+        return node[part]
+    raise ConfigError(f"nothing below {part!r} can be set", where=key)
+
+
+def _position(items: list[Any], part: str, key: str) -> int:
+    names = [str(item["name"]) if isinstance(item, dict) and "name" in item else str(i) for i, item in enumerate(items)]
+    if part in names:
+        return names.index(part)
+    if part.isdigit() and int(part) < len(items):
+        return int(part)
+    raise ConfigError(f"no item {part!r}", where=key, allowed=nearest(part, names))
+
+
+def _expand(node: Any, variables: Mapping[str, str], where: str) -> Any:
+    """Replace `${NAME}` in every string: environment variables, and RUN for the run folder."""
+    if isinstance(node, dict):
+        return {key: _expand(value, variables, f"{where}: {key}") for key, value in node.items()}
+    if isinstance(node, list):
+        return [_expand(item, variables, where) for item in node]
+    if not isinstance(node, str):
+        return node
+    for name in _VARIABLE.findall(node):
+        if name not in variables:
+            raise ConfigError(f"the variable ${{{name}}} is not set", where=where, hint=f"export {name}=...")
+    return _VARIABLE.sub(lambda match: variables[match[1]], node)
+
+
+def check_recipe(tree: Mapping[str, Any], *, where: str | None = None) -> RunConfig:
+    """A checked `RunConfig` from plain mappings.
+
+    Raises:
+        ConfigError: the first problem, at its key.
+    """
+    try:
+        config = TypeAdapter(RunConfig).validate_python(tree)
+    except ValidationError as error:
+        raise _readable(error, where) from None
+    _check_meaning(config, where)
+    return config
+
+
+def _readable(error: ValidationError, where: str | None) -> ConfigError:
+    # A union reports one error for each member; the one that goes deepest is the one the user meant.
+    first = max(error.errors(), key=lambda item: len(item["loc"]))
+    path = [str(part) for part in first["loc"] if not _is_union_tag(str(part))]
+    at = f"{where}: {'.'.join(path)}" if where else ".".join(path)
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return ConfigError(f"unknown key {path[-1]!r}", where=at, allowed=nearest(path[-1], _keys_at(path[:-1])))
+    if first["type"] in ("missing", "missing_argument"):
+        return ConfigError(f"the key {path[-1]!r} is missing", where=at)
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return ConfigError(f"{message}; given: {first['input']!r}", where=at)
+
+
+def _is_union_tag(part: str) -> bool:
+    return part in ("str", "int", "float", "none") or part.startswith(("list[", "constrained-"))
+
+
+def _keys_at(path: Sequence[str]) -> list[str]:
+    """The field names a dataclass offers at a dotted path of the tree."""
+    kind: Any = RunConfig
+    for part in path:
+        if part.isdigit():
+            continue
+        hints = {f.name: f.type for f in dataclasses.fields(kind)}
+        name = re.findall(r"[A-Z]\w*Config", str(hints.get(part, "")))
+        if not name:
+            return []
+        kind = getattr(__import__(RunConfig.__module__, fromlist=[name[0]]), name[0])
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+def _check_meaning(config: RunConfig, where: str | None) -> None:
+    """What types cannot say: languages that exist, one budget, shares between 0 and 1, stage names that can be folder names."""
+    at = f"{where}: " if where else ""
+    if not config.stages:
+        raise ConfigError("a recipe needs at least one stage", where=f"{at}stages")
+    names = [stage.name for stage in config.stages]
+    for stage in config.stages:
+        if not _SAFE_NAME.match(stage.name):
+            raise ConfigError(f"{stage.name!r} cannot be a folder name", where=f"{at}stages", allowed="letters, digits, '.', '_' and '-'")
+        if names.count(stage.name) > 1:
+            raise ConfigError(f"two stages are called {stage.name!r}", where=f"{at}stages")
+        _check_stage(stage, f"{at}stages.{stage.name}")
+    for part in ("corpora", "test"):
+        for corpus in getattr(config.evaluation, part):
+            check_corpus(corpus, f"{at}evaluation.{part}", parallel=True)
+    if config.evaluation.metric not in config.evaluation.metrics:
+        chosen = ", ".join(config.evaluation.metrics)
+        raise ConfigError(f"{config.evaluation.metric!r} decides but is not measured", where=f"{at}evaluation.metric", allowed=chosen)
+
+
+def _check_stage(stage: StageConfig, at: str) -> None:
+    if not stage.corpora:
+        raise ConfigError("a stage needs at least one corpus", where=f"{at}.corpora")
+    for corpus in stage.corpora:
+        check_corpus(corpus, f"{at}.corpora")
+    given = [f.name for f in dataclasses.fields(stage.budget) if getattr(stage.budget, f.name) is not None]
+    if len(given) != 1 or getattr(stage.budget, given[0]) <= 0:
+        raise ConfigError(
+            f"given: {', '.join(given) or 'none'}", where=f"{at}.budget", allowed="exactly one of tokens, steps, epochs, above 0"
+        )
+    shares = {"schedule.warmup": stage.schedule.warmup, "schedule.anneal": stage.schedule.anneal, "train.dropout": stage.train.dropout}
+    if stage.mixture.replay is not None:
+        shares["mixture.replay"] = stage.mixture.replay
+        if not any(corpus.replay for corpus in stage.corpora) or all(corpus.replay for corpus in stage.corpora):
+            raise ConfigError("a replay share needs corpora marked `replay: true` and others", where=f"{at}.mixture.replay")
+    for key, share in shares.items():
+        if not 0 <= share < 1:
+            raise ConfigError(f"{share} is not a share", where=f"{at}.{key}", allowed="0 up to, not including, 1")
+    positive = {
+        "batch.sequences": stage.batch.sequences,
+        "batch.max_length": stage.batch.max_length,
+        "train.rank": stage.train.rank,
+        "schedule.peak": stage.schedule.peak,
+        "mixture.temperature": stage.mixture.temperature,
+    }
+    for key, number in positive.items():
+        if number <= 0:
+            raise ConfigError(f"{number} is not above 0", where=f"{at}.{key}")
+
+
+def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None) -> None:
+    """A corpus is monolingual (`language`) or parallel (`source` and `target`), in languages that exist, with a positive weight."""
+    from .languages import find_language
+
+    sides = [side for side in (corpus.source, corpus.target) if side]
+    at = f"{at}.{corpus.name}" if corpus.name else at
+    if (corpus.language is None) == (len(sides) != 2) or (corpus.language and sides):
+        raise ConfigError("a corpus names either `language` (monolingual) or both `source` and `target` (parallel)", where=at)
+    if parallel and corpus.language:
+        raise ConfigError("a dev or test corpus is parallel: it names `source` and `target`", where=at)
+    for spelling in [corpus.language, *sides]:
+        if spelling:
+            find_language(spelling)
+    if corpus.weight <= 0:
+        raise ConfigError(f"the weight {corpus.weight} is not above 0", where=at)
+
+
+def dump_recipe(config: RunConfig) -> str:
+    """The resolved recipe as YAML: what is saved beside a run, and loads again to an equal `RunConfig`."""
+    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _plain(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain(item) for item in node]
+    return node

@@ -1,0 +1,1 @@
+"""Vocabulary: how well a tokenizer covers a language (fertility)."""
