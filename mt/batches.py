@@ -1,0 +1,137 @@
+"""From the examples of one optimizer step to tensors: micro-batches that waste little and never let one example see another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from .examples import Example, ExampleSet
+from .plan import Plan
+
+IGNORED = -100
+Layout = Literal["buckets", "packed"]
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """The tensors of one forward pass.
+
+    Attributes:
+        input_ids: (B, T) token ids.
+        attention_mask: (B, T) 1 for tokens, 0 for padding; None when packed (B = 1), where position_ids tell the documents apart.
+        position_ids: (B, T), starting anew with each example.
+        labels: (B, T) the id that position t must predict (already shifted), IGNORED where none is wanted.
+        columns: (K,) the columns in which at least one row has a label: the only ones the output head is computed for.
+        real_tokens: tokens without padding.
+        members: indices of the examples in it.
+    """
+
+    input_ids: torch.Tensor
+    attention_mask: torch.Tensor | None
+    position_ids: torch.Tensor
+    labels: torch.Tensor
+    columns: torch.Tensor
+    real_tokens: int
+    members: tuple[int, ...]
+
+    @property
+    def padded_tokens(self) -> int:
+        """Tokens computed, padding included."""
+        return self.input_ids.numel()
+
+    @property
+    def targets(self) -> int:
+        """Tokens that carry loss."""
+        return int((self.labels != IGNORED).sum())
+
+
+def shifted_labels(example: Example) -> list[int]:
+    """(L,) for each position the next id where it is to be predicted, IGNORED elsewhere; the last position predicts nothing."""
+    first = example.target_start - 1
+    return [IGNORED] * first + list(example.ids[example.target_start :]) + [IGNORED]
+
+
+def bucket_batch(examples: Sequence[Example], members: Sequence[int], padding: int) -> MicroBatch:
+    """Rows padded on the right to the longest. Padding is masked by position: an id that is also EOS stays trained."""
+    width = max(len(example.ids) for example in examples)
+    input_ids = torch.full((len(examples), width), padding, dtype=torch.long)
+    labels = torch.full((len(examples), width), IGNORED, dtype=torch.long)
+    mask = torch.zeros((len(examples), width), dtype=torch.long)
+    for row, example in enumerate(examples):
+        length = len(example.ids)
+        input_ids[row, :length] = torch.tensor(example.ids, dtype=torch.long)
+        labels[row, :length] = torch.tensor(shifted_labels(example), dtype=torch.long)
+        mask[row, :length] = 1
+    positions = torch.arange(width).expand(len(examples), width)
+    return MicroBatch(input_ids, mask, positions, labels, _columns(labels), int(mask.sum()), tuple(members))
+
+
+def packed_batch(examples: Sequence[Example], members: Sequence[int]) -> MicroBatch:
+    """All examples end to end in one row; position ids that start anew keep attention inside each example."""
+    ids = torch.tensor([i for example in examples for i in example.ids], dtype=torch.long)[None]
+    labels = torch.tensor([label for example in examples for label in shifted_labels(example)], dtype=torch.long)[None]
+    positions = torch.cat([torch.arange(len(example.ids)) for example in examples])[None]
+    return MicroBatch(ids, None, positions, labels, _columns(labels), ids.numel(), tuple(members))
+
+
+def _columns(labels: torch.Tensor) -> torch.Tensor:
+    return (labels != IGNORED).any(dim=0).nonzero().flatten()
+
+
+def micro_batches(examples: ExampleSet, members: Sequence[int], *, layout: Layout, micro_tokens: int, padding: int) -> Iterator[MicroBatch]:
+    """One step's examples as forward passes of at most `micro_tokens` computed tokens (one longer example still gets its own)."""
+    lengths = {index: len(examples[index].ids) for index in members}
+    group: list[int] = []
+    for index in sorted(members, key=lambda i: -lengths[i]):
+        if group and _is_full(group, lengths, index, layout, micro_tokens):
+            yield _assemble(examples, group, layout, padding)
+            group = []
+        group.append(index)
+    if group:
+        yield _assemble(examples, group, layout, padding)
+
+
+def _is_full(group: list[int], lengths: dict[int, int], index: int, layout: Layout, micro_tokens: int) -> bool:
+    if layout == "packed":
+        return sum(lengths[i] for i in group) + lengths[index] > micro_tokens
+    width = lengths[group[0]]
+    if (len(group) + 1) * width > micro_tokens:
+        return True
+    # A much shorter row would be mostly padding; a fresh batch is cheaper once this one is large enough to keep the device busy.
+    return lengths[index] < 0.85 * width and len(group) * width >= micro_tokens // 4
+
+
+def _assemble(examples: ExampleSet, group: list[int], layout: Layout, padding: int) -> MicroBatch:
+    chosen = [examples[index] for index in group]
+    return packed_batch(chosen, group) if layout == "packed" else bucket_batch(chosen, group, padding)
+
+
+class StepDataset(torch.utils.data.Dataset[list[MicroBatch]]):
+    """Item `s` is the list of micro-batches of optimizer step `s`: this process's share of them when there are several."""
+
+    def __init__(
+        self, plan: Plan, examples: ExampleSet, *, layout: Layout, micro_tokens: int, padding: int, rank: int = 0, processes: int = 1
+    ) -> None:
+        self.plan, self.examples = plan, examples
+        self.layout, self.micro_tokens, self.padding = layout, micro_tokens, padding
+        self.rank, self.processes = rank, processes
+
+    def __len__(self) -> int:
+        return len(self.plan.steps)
+
+    def __getitem__(self, step: int) -> list[MicroBatch]:
+        return list(self._share(self.plan.steps[step].tolist()))
+
+    def _share(self, members: list[int]) -> Iterator[MicroBatch]:
+        # Dealt by length, so that every process gets about the same work.
+        ordered = sorted(members, key=lambda i: -len(self.examples[i].ids))[self.rank :: self.processes]
+        yield from micro_batches(self.examples, ordered, layout=self.layout, micro_tokens=self.micro_tokens, padding=self.padding)
+
+    def padding_share(self, steps: int = 200) -> float:
+        """Share of the computed tokens that is padding, over the first `steps` steps."""
+        batches = [batch for step in range(min(steps, len(self))) for batch in self[step]]
+        computed = sum(batch.padded_tokens for batch in batches)
+        return 1 - sum(batch.real_tokens for batch in batches) / computed if computed else 0.0

@@ -1,0 +1,27 @@
+"""The training loss: cross-entropy on target tokens, and only those."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+
+from .batches import IGNORED, MicroBatch
+
+
+def target_loss(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
+    """Sum of the negative log-likelihood (nats) over a micro-batch's target tokens; divide by the step's target count.
+
+    The output head (V x d, a quarter of a small model's work) is computed for columns that hold a label only, and the float32
+    log-softmax for target positions only; both are exact, since the other positions carry no loss.
+    """
+    device = next(model.parameters()).device
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids.to(device), "position_ids": batch.position_ids.to(device)}
+    if batch.attention_mask is not None:
+        inputs["attention_mask"] = batch.attention_mask.to(device)
+    # use_cache=False matters: with a cache, packed examples would not be told apart by their position ids.
+    logits = model(**inputs, use_cache=False, logits_to_keep=batch.columns.to(device)).logits  # (B, K, V)
+    labels = batch.labels[:, batch.columns].to(device)  # (B, K)
+    wanted = labels != IGNORED
+    return cross_entropy(logits[wanted].float(), labels[wanted], reduction="sum")
