@@ -86,7 +86,7 @@ class BatchConfig:
     """One optimizer step.
 
     A sequence is one pair, or a block of up to `max_length` tokens of whole monolingual documents. `layout` says only how a step's
-    sequences are laid out in memory (rows of like length padded together, or end to end without attention across): the gradient is the same.
+    sequences lie in memory: rows of like length padded together, or end to end without attention across. The gradient is the same.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT

@@ -75,11 +75,13 @@ class ExampleSet:
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """(N,) tokens of each example."""
-        return np.diff(np.frombuffer(self.ends, dtype=np.int64), prepend=0) if len(self) else np.zeros(0, np.int64)
+        ends = np.array(self.ends, dtype=np.int64)
+        ends[1:] -= ends[:-1].copy()
+        return ends
 
     def target_lengths(self) -> npt.NDArray[np.int64]:
         """(N,) tokens of each example that carry loss."""
-        return self.lengths() - np.frombuffer(self.target_starts, dtype=np.int32) if len(self) else np.zeros(0, np.int64)
+        return self.lengths() - np.array(self.target_starts, dtype=np.int64)
 
 
 def pair_examples(

@@ -169,7 +169,8 @@ def stream_probabilities(streams: Sequence[Stream], mixture: MixtureConfig) -> n
         replayed = np.array([stream.replay for stream in streams])
         if replayed.any() and not replayed.all():
             mass = np.where(replayed, mixture.replay * mass / mass[replayed].sum(), (1 - mixture.replay) * mass / mass[~replayed].sum())
-    return mass / mass.sum()
+    probabilities: npt.NDArray[np.float64] = mass / mass.sum()
+    return probabilities
 
 
 def _deal(window: list[Draw], streams: Sequence[Stream], lengths: npt.NDArray[np.int64], size: int, rng: Rng) -> Iterator[list[Draw]]:

@@ -177,12 +177,27 @@ def _check_meaning(config: RunConfig, where: str | None) -> None:
         if names.count(stage.name) > 1:
             raise ConfigError(f"two stages are called {stage.name!r}", where=f"{at}stages")
         _check_stage(stage, f"{at}stages.{stage.name}")
+    _check_succession(config, at)
     for part in ("corpora", "test"):
         for corpus in getattr(config.evaluation, part):
             check_corpus(corpus, f"{at}evaluation.{part}", parallel=True)
     if config.evaluation.metric not in config.evaluation.metrics:
         chosen = ", ".join(config.evaluation.metrics)
         raise ConfigError(f"{config.evaluation.metric!r} decides but is not measured", where=f"{at}evaluation.metric", allowed=chosen)
+
+
+def _check_succession(config: RunConfig, at: str) -> None:
+    """Which adapter can follow which, and what can be saved at the end: known before hours are spent on it."""
+    blocks = [stage.train for stage in config.stages]
+    for before, after, stage in zip(blocks, blocks[1:], config.stages[1:], strict=False):
+        if before.method == "qlora" and after != before:
+            raise ConfigError(
+                "it follows a qlora stage, whose 4-bit weights cannot take the adapter in",
+                where=f"{at}stages.{stage.name}.train",
+                allowed="the same `train` block as in the stage before, or qlora in the last stage only",
+            )
+    if config.save == "adapter" and (blocks[0].method == "full" or any(block != blocks[0] for block in blocks)):
+        raise ConfigError("an adapter alone would not do: the weights under it change", where=f"{at}save", allowed="auto, merged")
 
 
 def _check_stage(stage: StageConfig, at: str) -> None:

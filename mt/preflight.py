@@ -1,0 +1,141 @@
+"""Looking before leaping: what will be trained, what is masked, how long it takes and how much memory, before the first step."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .batches import StepDataset
+from .examples import Example, end_of_text
+from .losses import target_loss
+from .stage_data import StageData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """A stage in numbers.
+
+    Attributes:
+        steps, tokens, target_tokens: of the whole plan.
+        padding: share of computed tokens that is padding.
+        lengths: median, 95th percentile and longest example, tokens.
+        eos_trained: share of examples whose last trained token is EOS (below 1 only for split documents).
+    """
+
+    name: str
+    steps: int
+    tokens: int
+    target_tokens: int
+    padding: float
+    lengths: tuple[int, int, int]
+    eos_trained: float
+
+
+def summarise(name: str, data: StageData, dataset: StepDataset, tokenizer: PreTrainedTokenizerBase) -> StageSummary:
+    """The numbers of one stage."""
+    lengths = data.examples.lengths()
+    end = end_of_text(tokenizer)
+    ends = np.frombuffer(data.examples.tokens, dtype=np.int32)[np.frombuffer(data.examples.ends, dtype=np.int64) - 1]
+    quantiles = (int(np.percentile(lengths, 50)), int(np.percentile(lengths, 95)), int(lengths.max()))
+    return StageSummary(
+        name,
+        len(data.plan.steps),
+        int(data.plan.tokens.sum()),
+        data.target_tokens,
+        dataset.padding_share(),
+        quantiles,
+        float(np.mean(ends == end)),
+    )
+
+
+def show_stage(console: Console, summary: StageSummary, data: StageData) -> None:
+    """Print the summary, the streams, what was skipped and where."""
+    console.rule(f"[bold]stage {summary.name}[/]")
+    table = Table("corpus", "examples", "sequences drawn", box=None, pad_edge=False)
+    for label, count in data.streams.items():
+        table.add_row(label, f"{count:,}", f"{data.plan.draws.get(label, 0):,}")
+    console.print(table)
+    for label, tallies in data.tallies.items():
+        for tally in tallies:
+            for line in tally.lines():
+                console.print(Text(f"  {label}, {line}", style="" if tally.skipped.total() == 0 else "yellow"))
+    median, late, longest = summary.lengths
+    console.print(
+        f"{summary.steps:,} steps, {summary.tokens:,} tokens ({summary.target_tokens / max(1, summary.tokens):.0%} in the loss), "
+        f"padding {summary.padding:.1%}, example length median {median}, 95% {late}, longest {longest} tokens; "
+        f"EOS trained in {summary.eos_trained:.1%} of the examples"
+    )
+
+
+def show_example(console: Console, example: Example, tokenizer: PreTrainedTokenizerBase) -> None:
+    """One example as the model sees it: context dim, trained tokens green, token borders as a thin bar."""
+    pieces = [str(tokenizer.decode([i])) for i in example.ids]
+    shown = Text()
+    for position, piece in enumerate(pieces):
+        trained = position >= example.target_start
+        shown.append(piece.replace("\n", "⏎\n"), style="bold green" if trained else "dim")
+        if trained:
+            shown.append("|", style="dim")
+    console.print(Text(f"first example ({example.origin}); dim: context only, green: trained", style="italic"))
+    console.print(shown)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Memory in bytes and speed in real tokens a second, measured on one micro-batch of the stage."""
+
+    memory: int
+    tokens_per_second: float
+
+
+def estimate(model: torch.nn.Module, dataset: StepDataset) -> Estimate:
+    """Time one forward and backward pass on a typical step (after a warm-up) and add up weights, gradients, optimizer and activations.
+
+    Neither weights, gradients nor the random state are different afterwards.
+    """
+    random_state = torch.random.get_rng_state()
+    order = np.argsort(dataset.plan.tokens)
+    batches = dataset[int(order[len(order) // 2])]
+    largest = max(dataset[int(order[-1])], key=lambda batch: batch.padded_tokens)
+    model.train()
+    try:
+        target_loss(model, batches[0]).backward()
+        _wait()
+        started = time.perf_counter()
+        for batch in batches:
+            target_loss(model, batch).backward()
+        _wait()
+        seconds = time.perf_counter() - started
+    finally:
+        model.zero_grad(set_to_none=True)
+        torch.random.set_rng_state(random_state)
+    real = sum(batch.real_tokens for batch in batches)
+    return Estimate(_memory(model, largest.padded_tokens, largest.input_ids.shape[0] * len(largest.columns)), real / seconds)
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _memory(model: torch.nn.Module, tokens: int, head_positions: int) -> int:
+    """Bytes: weights as they are; gradient and two Adam moments in float32 per trained weight; activations about 18 vectors of width d
+    a layer and token (attention and MLP of a Llama block); logits and their gradient at the head's positions."""
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    config = getattr(model, "config", None)
+    width, layers = getattr(config, "hidden_size", 0), getattr(config, "num_hidden_layers", 0)
+    size = next(model.parameters()).element_size()
+    activations = tokens * layers * width * 18 * max(2, size)
+    logits = head_positions * getattr(config, "vocab_size", 0) * 4 * 3
+    return int(weights + trained * 12 + activations + logits)

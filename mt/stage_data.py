@@ -1,0 +1,126 @@
+"""A stage's corpora read, tokenised and put in order: the examples and the plan that training follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .config import CorpusConfig, RunConfig, StageConfig
+from .corpora import read_pairs, read_segments
+from .corpora.records import Pair
+from .corpora.tally import Tally
+from .errors import CorpusError
+from .examples import Example, ExampleSet, document_examples, interlinear_segments, pair_examples
+from .languages import Language, find_language
+from .plan import Plan, Stream, block_sequences, make_plan
+from .prompts import PromptTemplate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class StageData:
+    """What one stage trains on.
+
+    Attributes:
+        examples: every usable example of every corpus.
+        plan: which of them each optimizer step takes.
+        tallies: for each corpus and direction what was kept and skipped in reading and in tokenising, with places.
+        streams: for each corpus and direction the number of examples.
+    """
+
+    examples: ExampleSet
+    plan: Plan
+    tallies: dict[str, list[Tally]]
+    streams: dict[str, int]
+
+    @property
+    def target_tokens(self) -> int:
+        """Tokens of the plan that carry loss."""
+        targets = self.examples.target_lengths()
+        return int(sum(targets[step].sum() for step in self.plan.steps))
+
+
+def build_stage(config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> StageData:
+    """Read, tokenise and plan stage `number` of a recipe.
+
+    Raises:
+        CorpusError: a file is missing, misaligned or holds no usable row.
+    """
+    stage = config.stages[number]
+    examples = ExampleSet()
+    tallies: dict[str, list[Tally]] = {}
+    streams: list[Stream] = []
+    rng = np.random.default_rng([config.seed, number, 1])
+    for position, corpus in enumerate(stage.corpora):
+        for label, oriented in directions(corpus, position):
+            reading, tokenising = Tally(), Tally("tokenising")
+            first = len(examples)
+            for example in _corpus_examples(oriented, stage, tokenizer, template, reading, tokenising):
+                examples.add(example)
+            if len(examples) == first:
+                raise CorpusError("no usable row", where=label, allowed="; ".join([*reading.lines(), *tokenising.lines()]))
+            indices = range(first, len(examples))
+            whole = corpus.language is not None or corpus.interlinear
+            sequences = (
+                block_sequences(indices, examples.lengths(), stage.batch.max_length, rng)
+                if whole
+                else [np.asarray([index], dtype=np.int64) for index in indices]
+            )
+            tallies[label] = [reading, tokenising]
+            streams.append(Stream(label, sequences, oriented.weight, corpus.replay))
+    plan = make_plan(
+        streams,
+        examples.lengths(),
+        mixture=stage.mixture,
+        budget=stage.budget,
+        sequences_per_step=stage.batch.sequences,
+        seed=[config.seed, number, 2],
+    )
+    return StageData(examples, plan, tallies, {stream.name: sum(len(sequence) for sequence in stream.sequences) for stream in streams})
+
+
+def directions(corpus: CorpusConfig, position: int = 0) -> Iterator[tuple[str, CorpusConfig]]:
+    """A label and an oriented corpus for each direction it is trained in; two directions share the corpus's weight."""
+    name = corpus.name or f"corpus {position + 1}"
+    if corpus.language:
+        yield f"{name} ({find_language(corpus.language).bcp47})", corpus
+        return
+    assert corpus.source and corpus.target
+    source, target = find_language(corpus.source).bcp47, find_language(corpus.target).bcp47
+    share = replace(corpus, weight=corpus.weight / 2) if corpus.directions == "both" else corpus
+    if corpus.directions in ("forward", "both"):
+        yield f"{name} ({source}-{target})", replace(share, directions="forward")
+    if corpus.directions in ("reverse", "both"):
+        yield f"{name} ({target}-{source})", replace(share, directions="reverse")
+
+
+def oriented_pairs(corpus: CorpusConfig, tally: Tally) -> tuple[Language, Language, Iterator[Pair]]:
+    """The languages and pairs of a corpus in its (single) direction."""
+    assert corpus.source and corpus.target
+    source, target = find_language(corpus.source), find_language(corpus.target)
+    pairs = read_pairs(corpus, tally)
+    if corpus.directions == "reverse":
+        return target, source, (Pair(pair.target, pair.source, pair.origin) for pair in pairs)
+    return source, target, pairs
+
+
+def _corpus_examples(
+    corpus: CorpusConfig,
+    stage: StageConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    template: PromptTemplate,
+    reading: Tally,
+    tokenising: Tally,
+) -> Iterator[Example]:
+    batch = stage.batch
+    if corpus.language:
+        return document_examples(read_segments(corpus, reading), tokenizer, batch.max_length, batch.long_rows, tokenising)
+    source, target, pairs = oriented_pairs(corpus, reading)
+    if corpus.interlinear:
+        return document_examples(interlinear_segments(pairs), tokenizer, batch.max_length, batch.long_rows, tokenising)
+    return pair_examples(pairs, tokenizer, template, source, target, batch.max_length, tokenising)

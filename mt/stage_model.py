@@ -1,0 +1,154 @@
+"""The model as it goes from stage to stage: attach, continue or merge an adapter, reload the base in 4 bits, save what came out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from ..adapters.lora import attach_lora, merge_lora
+from .config import ModelConfig, TrainableConfig
+from .files import staged_folder
+from .models import LoadedModel, load_model
+from .sources import resolve_model
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+
+@dataclass
+class StageModel:
+    """A model between stages.
+
+    Attributes:
+        loaded: model, tokenizer and device; `loaded.model` is replaced as stages change it.
+        settings: where the recipe starts from.
+        trainable: the `train` block the model is prepared for now; None before the first stage.
+        base_changed: the weights under the adapter are no longer those of the starting model.
+        four_bit_source: where the base that now lies in 4 bits was loaded from.
+    """
+
+    loaded: LoadedModel
+    settings: ModelConfig
+    trainable: TrainableConfig | None = None
+    base_changed: bool = False
+    four_bit_source: str | None = None
+
+    def prepare(self, wanted: TrainableConfig, scratch: Path) -> None:
+        """Get ready for a stage that trains `wanted`; `scratch` is where merged weights go if they must be reloaded in 4 bits.
+
+        The same LoRA shape goes on training the same adapter. Any other change merges the adapter into the base first.
+        """
+        if self.trainable == wanted:
+            return
+        before = self.trainable
+        if before is not None and before.method != "full":
+            assert before.method == "lora", "recipes refuse to go on from 4-bit weights with another adapter"
+            self.loaded.model = merge_lora(cast("PeftModel", self.loaded.model))
+            self.base_changed = True
+        if wanted.method == "qlora":
+            self._reload_in_4_bits(scratch)
+        if wanted.method == "full":
+            self._train_everything()
+        else:
+            self.loaded.model = attach_lora(self.loaded.model, wanted)
+        self.trainable = wanted
+
+    def _reload_in_4_bits(self, scratch: Path) -> None:
+        source = self.settings.source
+        if self.base_changed:
+            with staged_folder(scratch) as folder:
+                self.loaded.model.save_pretrained(folder)
+                self.loaded.tokenizer.save_pretrained(folder)
+            source = str(scratch)
+        self.four_bit_source = source
+        self.loaded.model = load_starting_model(self.settings, source=source, quantise=True).model
+
+    def _train_everything(self) -> None:
+        import torch
+
+        # Half-precision weights lose small updates; autocast computes in the device's format anyway.
+        self.loaded.model.to(torch.float32)
+        for parameter in self.loaded.model.parameters():
+            parameter.requires_grad_(True)
+        self.base_changed = True
+
+    def load_weights(self, folder: Path) -> None:
+        """Put a checkpoint's weights (adapter or full, safetensors) into the model."""
+        from safetensors.torch import load_file
+
+        if self.trainable is not None and self.trainable.method != "full":
+            from peft import set_peft_model_state_dict
+
+            set_peft_model_state_dict(self.loaded.model, load_file(folder / "adapter_model.safetensors"))
+            return
+        state: dict[str, torch.Tensor] = {}
+        for file in sorted(folder.glob("model*.safetensors")):
+            state.update(load_file(file))
+        # Tied weights are stored once; every other key must be there.
+        model = cast("PreTrainedModel", self.loaded.model)
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        tied = set(getattr(model, "all_tied_weights_keys", None) or {})
+        assert not unexpected, unexpected
+        assert set(missing) <= tied, missing
+        model.tie_weights()
+
+    def is_adapter(self) -> bool:
+        """An adapter over the starting model says everything; otherwise the whole weights must be saved."""
+        return self.trainable is not None and self.trainable.method != "full" and not self.base_changed
+
+    def save(self, folder: Path, form: str) -> str:
+        """Write the finished model; `form` is the recipe's `save`. Returns "adapter" or "merged"."""
+        assert form != "adapter" or self.is_adapter(), "recipes refuse what an adapter cannot say"
+        if self.is_adapter() and form != "merged":
+            self._name_base()
+            self.loaded.model.save_pretrained(folder)
+            return "adapter"
+        self._merged().save_pretrained(folder)
+        return "merged"
+
+    def _name_base(self) -> None:
+        """Let plain peft find the base: by its Hub id where there is one, else by the folder it was loaded from."""
+        found = resolve_model(self.settings.source, revision=self.settings.revision)
+        settings = self.loaded.model.peft_config["default"]
+        settings.base_model_name_or_path = found.spelled if found.kind == "hub" else found.location
+        settings.revision = found.revision if found.kind == "hub" else None
+
+    def _merged(self) -> PreTrainedModel:
+        assert self.trainable is not None, "nothing was trained"
+        if self.trainable.method == "full":
+            return cast("PreTrainedModel", self.loaded.model)
+        if self.trainable.method == "lora":
+            return merge_lora(cast("PeftModel", self.loaded.model))
+        return self._merged_outside_4_bits(self.trainable)
+
+    def _merged_outside_4_bits(self, trained: TrainableConfig) -> PreTrainedModel:
+        """A QLoRA adapter added to the full-precision base: added to rounded 4-bit weights it would be rounded away."""
+        from peft import get_peft_model_state_dict, set_peft_model_state_dict
+
+        adapter = get_peft_model_state_dict(self.loaded.model)
+        base = load_starting_model(self.settings, source=self.four_bit_source).model
+        fresh = attach_lora(cast("PreTrainedModel", base), replace(trained, method="lora"))
+        set_peft_model_state_dict(fresh, adapter)
+        return merge_lora(fresh)
+
+
+def load_starting_model(settings: ModelConfig, *, source: str | None = None, quantise: bool = False) -> LoadedModel:
+    """The model a recipe starts from, on the device it will train on; an adapter it may have is merged in."""
+    revision = settings.revision if source in (None, settings.source) else None
+    return load_model(
+        source or settings.source,
+        revision=revision,
+        device=settings.device,
+        dtype=settings.dtype,
+        quantise=quantise,
+        merge_adapter=not quantise,
+    )
+
+
+def starts_from_adapter(settings: ModelConfig) -> bool:
+    """The starting model is an adapter (of an earlier run, say): what is trained on top is not an adapter over any stored weights."""
+    folder = resolve_model(settings.source, revision=settings.revision).location
+    return (Path(folder) / "adapter_config.json").is_file()

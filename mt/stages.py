@@ -1,0 +1,342 @@
+"""`dragoman train` as a function: a recipe in, a run folder out, stage after stage."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from ..eval.metrics import check_metrics
+from .batches import Layout, StepDataset
+from .checkpoints import complete_steps, read_manifest, step_folder
+from .config import RunConfig, StageConfig
+from .corpora import fingerprint
+from .dev import DevResult, DevSet, average, evaluate_sets, load_dev_sets
+from .errors import ConfigError, RunError
+from .files import staged_folder, write_atomically, write_json
+from .languages import find_language
+from .model_card import model_card
+from .models import LoadedModel, load_tokenizer
+from .plots import plot_curves
+from .preflight import Estimate, StageSummary, estimate, show_example, show_stage, summarise
+from .progress import MetricsWriter
+from .prompts import load_template, template_fields
+from .provenance import recipe_digest, tokenizer_digest, trained_directions
+from .recipes import dump_recipe
+from .reports import write_report
+from .runs import RunFolder
+from .stage_data import StageData, build_stage
+from .stage_model import StageModel, load_starting_model, starts_from_adapter
+from .tokenization import padding_id
+from .training import Progress, StageJob, StageTrainer
+
+MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # measured: beyond these a larger forward pass is no faster per token
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How to treat a run folder that exists, and whether to train at all."""
+
+    resume: bool = False
+    overwrite: bool = False
+    accept_changes: bool = False
+    dry_run: bool = False
+
+
+@dataclass
+class TrainedRun:
+    """What a finished (or dry) run hands back: the folder, the test results by stage, and the model still in memory."""
+
+    run: RunFolder
+    tests: list[tuple[str, list[DevResult]]]
+    summaries: list[StageSummary]
+    loaded: LoadedModel
+    estimate: Estimate | None = None
+
+
+def train_run(config: RunConfig, options: TrainOptions, console: Console) -> TrainedRun:
+    """Train every stage of a recipe.
+
+    Raises:
+        DragomanError: anything wrong with the recipe, the data, the model or the run folder; nothing half-written is left behind.
+    """
+    return _Run(config, options, console).train()
+
+
+class _Run:
+    """The steps of `train_run`, sharing what all of them need."""
+
+    def __init__(self, config: RunConfig, options: TrainOptions, console: Console) -> None:
+        self.config, self.options, self.console = config, options, console
+        self.run = RunFolder(Path(config.run).expanduser())
+        self.template = load_template(config.prompt)
+        seed_everything(config.seed)
+
+    def train(self) -> TrainedRun:
+        config = self.config
+        self._claim_folder()
+        tokenizer = load_tokenizer(config.model.source, revision=config.model.revision)
+        self.padding = padding_id(tokenizer)
+        self.facts: dict[str, Any] = {"tokenizer": tokenizer_digest(tokenizer), "data": [], "recipe": recipe_digest(config)}
+        data = [build_stage(config, number, tokenizer, self.template) for number in range(len(config.stages))]
+        self._check_metrics()
+        self.dev = load_dev_sets(config.evaluation.corpora, config.evaluation.sentences)
+        self.test = load_dev_sets(config.evaluation.test, config.evaluation.test_sentences)
+        self.facts["data"] = self._data_facts(data)
+        self._check_unchanged()
+        if config.save == "adapter" and starts_from_adapter(config.model):
+            raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")
+        self.model = StageModel(load_starting_model(config.model), config.model, base_changed=starts_from_adapter(config.model))
+        self._describe_start()
+        datasets = [self._dataset(stage, each) for stage, each in zip(config.stages, data, strict=True)]
+        summaries = [
+            summarise(stage.name, each, dataset, tokenizer) for stage, each, dataset in zip(config.stages, data, datasets, strict=True)
+        ]
+        for summary, each in zip(summaries, data, strict=True):
+            show_stage(self.console, summary, each)
+            show_example(self.console, each.examples[int(each.plan.steps[0][0])], tokenizer)
+        self._write_inputs(data)
+        if self.options.dry_run:
+            self._prepare(config.stages[0])
+            guess = self._show_estimate(summaries[0], datasets[0])
+            return TrainedRun(self.run, [], summaries, self.model.loaded, guess)
+        tests = [("step 0", self._measure("step 0"))]
+        for stage, dataset, summary in zip(config.stages, datasets, summaries, strict=True):
+            self._train_stage(stage, dataset, summary)
+            tests.append((f"after {stage.name}", self._measure(f"after {stage.name}")))
+        self._save_model()
+        plot_curves(self.run.path)
+        write_report(self.run.path)
+        return TrainedRun(self.run, tests, summaries, self.model.loaded)
+
+    # ---- before the first step ----
+
+    def _claim_folder(self) -> None:
+        if not self.options.resume:
+            if not self.options.dry_run:
+                self.run.open_new(overwrite=self.options.overwrite)
+            return
+        if not self.run.config_file.exists():
+            raise RunError("there is no run to resume", where=self.run.path, hint="leave out --resume")
+
+    def _check_metrics(self) -> None:
+        """A metric that is unknown, or lacks its tokenizer, must stop the run now rather than at the first evaluation."""
+        evaluation = self.config.evaluation
+        for corpus in (*evaluation.corpora, *evaluation.test):
+            for side in (corpus.source, corpus.target) if corpus.directions == "both" else (corpus.target,):
+                check_metrics(evaluation.metrics, target=find_language(str(side)))
+
+    def _data_facts(self, data: Sequence[StageData]) -> list[dict[str, Any]]:
+        stages = zip(self.config.stages, data, strict=True)
+        return [{"stage": stage.name, "plan": each.plan.digest, "tokens": int(each.plan.tokens.sum())} for stage, each in stages]
+
+    def _check_unchanged(self) -> None:
+        """Refuse to go on from checkpoints that were made from other data, another tokenizer or another recipe."""
+        if not self.options.resume or self.options.accept_changes:
+            return
+        saved = json.loads(self.run.data_file.read_text(encoding="utf-8")) if self.run.data_file.exists() else {}
+        for fact, now in self.facts.items():
+            before = saved.get("facts", {}).get(fact)
+            if before is not None and before != now:
+                raise RunError(
+                    f"the {fact} changed since this run was started",
+                    where=self.run.path,
+                    hint="undo the change, --accept-changes to go on all the same, or --overwrite to start again",
+                )
+
+    def _describe_start(self) -> None:
+        loaded = self.model.loaded
+        self.console.print(f"model {loaded.source} on {loaded.choice.device} ({loaded.choice.reason})")
+
+    def _dataset(self, stage: StageConfig, data: StageData) -> StepDataset:
+        device = self.model.loaded.choice.device.partition(":")[0]
+        layout = layout_for(stage, device)
+        budget = stage.batch.micro_tokens or max(MICRO_TOKENS[device], stage.batch.max_length)
+        rank, processes = _place_among_processes()
+        return StepDataset(
+            data.plan, data.examples, layout=layout, micro_tokens=budget, padding=self.padding, rank=rank, processes=processes
+        )
+
+    def _write_inputs(self, data: Sequence[StageData]) -> None:
+        if self.options.dry_run or (self.options.resume and not self.options.accept_changes):
+            return
+        inputs = {
+            stage.name: {
+                "files": [entry for corpus in stage.corpora for entry in fingerprint(corpus)],
+                "corpora": {label: [tally.to_json() for tally in tallies] for label, tallies in each.tallies.items()},
+            }
+            for stage, each in zip(self.config.stages, data, strict=True)
+        }
+        held_out = [entry for corpus in (*self.config.evaluation.corpora, *self.config.evaluation.test) for entry in fingerprint(corpus)]
+        write_json(self.run.data_file, {"facts": self.facts, "stages": inputs, "held_out": held_out})
+        write_atomically(self.run.config_file, dump_recipe(self.config))
+        self.run.write_environment({"seed": self.config.seed, "device": self.model.loaded.choice.reason})
+
+    def _prepare(self, stage: StageConfig) -> None:
+        self.model.prepare(stage.train, self.run.checkpoints(stage.name) / "base")
+
+    def _show_estimate(self, summary: StageSummary, dataset: StepDataset) -> Estimate:
+        guess = estimate(self.model.loaded.model, dataset)
+        self.console.print(
+            f"estimate: {guess.memory / 1e9:.1f} GB, {guess.tokens_per_second:.0f} tokens/s, "
+            f"{summary.tokens / guess.tokens_per_second / 60:.1f} minutes for stage {summary.name}"
+        )
+        return guess
+
+    # ---- a stage ----
+
+    def _train_stage(self, stage: StageConfig, dataset: StepDataset, summary: StageSummary) -> None:
+        self._prepare(stage)
+        result = self.run.result_file(stage.name)
+        if self.options.resume and result.exists():
+            step = json.loads(result.read_text(encoding="utf-8"))["step"]
+            read_manifest(step_folder(self.run.checkpoints(stage.name), step))
+            self.console.print(f"stage {stage.name} is finished already: its result is step {step}")
+        else:
+            step = self._fit(stage, dataset, summary)
+        self.model.load_weights(step_folder(self.run.checkpoints(stage.name), step))
+
+    def _fit(self, stage: StageConfig, dataset: StepDataset, summary: StageSummary) -> int:
+        # Each stage starts from a seed of its own, so that it does not depend on what was evaluated or resumed before it.
+        seed = self.config.seed + 1000 * self.config.stages.index(stage)
+        seed_everything(seed)
+        checkpoint = self._checkpoint_to_resume(stage)
+        if checkpoint is None:
+            self._show_estimate(summary, dataset)
+        writer = MetricsWriter(self.run, stage.name, summary.tokens, self.console)
+        trainer = StageTrainer(
+            self.model.loaded.model,
+            self._job(stage, dataset, seed, writer, first=checkpoint is None and stage is self.config.stages[0]),
+            mixed_precision=self.model.loaded.choice.dtype == torch.bfloat16,
+        )
+        writer.trainer = trainer
+        if checkpoint is not None:
+            facts = read_manifest(checkpoint)
+            trainer.progress = Progress(**facts["progress"])
+            self._forget_events_after(stage, facts["step"])
+            self.console.print(f"stage {stage.name}: resuming after step {facts['step']} of {facts['steps']}")
+        started = time.perf_counter()
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        finally:
+            writer.close()
+        step = trainer.chosen_step()
+        self.run.append(
+            {
+                "event": "stage_end",
+                "stage": stage.name,
+                "steps": trainer.state.global_step,
+                "best_step": step,
+                "tokens": trainer.progress.tokens,
+                "seconds": round(trainer.progress.seconds, 2),
+                "seconds_with_evaluation": round(time.perf_counter() - started, 2),
+            }
+        )
+        write_json(self.run.result_file(stage.name), {"step": step, "steps": trainer.state.global_step})
+        return step
+
+    def _job(self, stage: StageConfig, dataset: StepDataset, seed: int, writer: MetricsWriter, *, first: bool) -> StageJob:
+        evaluation = self.config.evaluation
+        return StageJob(
+            stage=stage,
+            dataset=dataset,
+            run=self.run,
+            seed=seed,
+            facts={"stage": stage.name, "tokenizer": self.facts["tokenizer"], "plan": dataset.plan.digest},
+            checkpoints=self.config.checkpoints,
+            evaluate=(lambda step: self._evaluate(stage, step)) if self.dev else None,
+            metric=evaluation.metric,
+            patience=evaluation.patience,
+            evaluate_first=first,
+            callbacks=[writer],
+        )
+
+    def _checkpoint_to_resume(self, stage: StageConfig) -> Path | None:
+        if not self.options.resume:
+            return None
+        folder = self.run.checkpoints(stage.name)
+        steps = complete_steps(folder)
+        return step_folder(folder, steps[-1]) if steps else None
+
+    def _forget_events_after(self, stage: StageConfig, step: int) -> None:
+        later = {each.name for each in self.config.stages[self.config.stages.index(stage) + 1 :]}
+        self.run.keep_events(
+            lambda event: event.get("stage") not in later and not (event.get("stage") == stage.name and int(event.get("step", 0)) > step)
+        )
+
+    # ---- measuring ----
+
+    def _evaluate(self, stage: StageConfig, step: int) -> dict[str, float]:
+        results = self._translate_and_score(self.dev)
+        for result in results:
+            self.run.append({"event": "evaluate", "stage": stage.name, "step": step, **result.to_json()})
+        return average(results)
+
+    def _measure(self, moment: str) -> list[DevResult]:
+        """Score the test sets; a resumed run keeps what it measured before."""
+        done = [event for event in self.run.events() if event["event"] == "test" and event["moment"] == moment]
+        if not self.test or (self.options.resume and done):
+            return []
+        results = self._translate_and_score(self.test)
+        for result in results:
+            samples = [
+                {"source": translation.source, "reference": reference, "hypothesis": translation.text}
+                for translation, reference in zip(result.translations, result.dev_set.references, strict=True)
+            ]
+            self.run.append({"event": "test", "moment": moment, **result.to_json(), "translations": samples})
+            shown = "  ".join(f"{item.name} {item.value:.2f} [{item.low:.2f}, {item.high:.2f}]" for item in result.scores)
+            self.console.print(f"[bold]test[/] {moment}: {shown}")
+        return results
+
+    def _translate_and_score(self, sets: Sequence[DevSet]) -> list[DevResult]:
+        return evaluate_sets(self.model.loaded, self.template, sets, self.config.evaluation)
+
+    # ---- the end ----
+
+    def _save_model(self) -> None:
+        loaded = self.model.loaded
+        with staged_folder(self.run.model) as folder:
+            kind = self.model.save(folder, self.config.save)
+            loaded.tokenizer.save_pretrained(folder)
+            write_json(folder / "dragoman.json", self._model_facts(kind))
+            write_atomically(folder / "README.md", model_card(self.config, self.run, self._model_facts(kind)))
+        self.console.print(f"model ({kind}) saved in {self.run.model}")
+
+    def _model_facts(self, kind: str) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "kind": kind,
+            "base": self.config.model.source,
+            "base_revision": self.model.loaded.revision,
+            "prompt": template_fields(self.template),
+            "directions": trained_directions(self.config),
+            "seed": self.config.seed,
+        }
+
+
+def _place_among_processes() -> tuple[int, int]:
+    """(rank, number of processes) under `accelerate launch`; (0, 1) alone."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def layout_for(stage: StageConfig, device: str) -> Layout:
+    """`packed` on a GPU, where attention kernels skip what lies across examples; `buckets` on a CPU, where they do not."""
+    if stage.batch.layout != "auto":
+        return stage.batch.layout
+    return "packed" if device == "cuda" else "buckets"
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, numpy's and torch's global generators."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

@@ -1,0 +1,1 @@
+"""Prompt templates, one YAML file each; users add their own by path."""

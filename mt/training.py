@@ -1,0 +1,273 @@
+"""One stage of training: transformers' Trainer with our steps, our loss, our checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import DistributedType
+from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader, Sampler
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, TrainingArguments
+
+from ..eval.corpus_metrics import find_metric
+from .batches import MicroBatch, StepDataset
+from .checkpoints import complete_steps, prune, step_folder, write_manifest
+from .config import CheckpointConfig, StageConfig
+from .errors import RunError
+from .losses import target_loss
+from .runs import RunFolder
+from .schedules import multiplier
+
+Evaluate = Callable[[int], dict[str, float]]  # step -> metric name -> value; writes its own events
+
+
+@dataclass
+class StageJob:
+    """Everything one stage needs: settings, data in order, where to write, how to evaluate."""
+
+    stage: StageConfig
+    dataset: StepDataset
+    run: RunFolder
+    seed: int
+    facts: dict[str, Any]  # what a checkpoint depends on; kept in its manifest
+    checkpoints: CheckpointConfig
+    evaluate: Evaluate | None = None
+    metric: str = "chrF++"
+    patience: int | None = None
+    evaluate_first: bool = False
+    callbacks: list[TrainerCallback] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole stage."""
+        return len(self.dataset)
+
+    @property
+    def folder(self) -> Path:
+        """Where the stage's checkpoints go."""
+        return self.run.checkpoints(self.stage.name)
+
+
+@dataclass
+class Progress:
+    """Running totals, kept in the checkpoint so that a resumed run reports like an unbroken one."""
+
+    tokens: int = 0
+    computed: int = 0
+    seconds: float = 0.0
+
+
+def milestones(every: float | int | None, steps: int) -> list[int]:
+    """The steps at which something happens: each `every` steps (or share of the stage when below 1), and the last."""
+    if every is None:
+        return [steps]
+    width = max(1, round(steps * every) if 0 < every < 1 else int(every))
+    return sorted({*range(width, steps + 1, width), steps} - set(range(steps - width // 2, steps)))
+
+
+class _StepOrder(Sampler[list[int]]):
+    """Steps 0, 1, 2, ... as batches of one, so that accelerate can skip the ones a resumed run has done."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter([step] for step in range(self.steps))
+
+
+class StageTrainer(Trainer):
+    """Trains one `StageJob`. A dataset item is a whole optimizer step (a list of micro-batches)."""
+
+    control: Any
+
+    def __init__(self, model: torch.nn.Module, job: StageJob, *, mixed_precision: bool) -> None:
+        self.job = job
+        self.progress = Progress()
+        stage = job.stage
+        arguments = TrainingArguments(
+            output_dir=str(job.folder),
+            max_steps=job.steps,
+            per_device_train_batch_size=1,
+            learning_rate=stage.schedule.peak,
+            weight_decay=stage.optimizer.weight_decay,
+            adam_beta1=stage.optimizer.betas[0],
+            adam_beta2=stage.optimizer.betas[1],
+            adam_epsilon=stage.optimizer.epsilon,
+            max_grad_norm=stage.optimizer.clip,
+            optim="adamw_torch",
+            bf16=mixed_precision,
+            use_cpu=next(model.parameters()).device.type == "cpu",
+            **({"gradient_checkpointing": True} if stage.batch.recompute else {}),
+            logging_strategy="steps",
+            logging_steps=max(1, job.steps // 50),
+            logging_nan_inf_filter=False,
+            save_strategy="steps",
+            save_steps=10**9,  # milestones decide, see _Milestones
+            eval_strategy="steps" if job.evaluate else "no",
+            eval_steps=10**9,
+            eval_on_start=job.evaluate is not None and job.evaluate_first,
+            metric_for_best_model=job.metric if job.evaluate else None,
+            greater_is_better=find_metric(job.metric).higher_is_better,
+            seed=job.seed,
+            disable_tqdm=True,
+            remove_unused_columns=False,
+            report_to=[],
+        )
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=job.dataset,
+            eval_dataset=job.dataset if job.evaluate else None,
+            callbacks=job.callbacks,
+        )
+        self.pop_callback(type(_printer(self)))
+        self.add_callback(_Milestones(job))
+        if job.patience and job.evaluate:
+            self.add_callback(EarlyStoppingCallback(early_stopping_patience=job.patience))
+
+    # ---- data: the plan's steps, in order ----
+
+    def get_train_dataloader(self) -> DataLoader[list[MicroBatch]]:
+        """Steps of the plan; each process takes its share inside `StepDataset`, so accelerate must not shard again."""
+        return DataLoader(self.job.dataset, batch_sampler=_StepOrder(self.job.steps), collate_fn=_only)
+
+    def create_scheduler(self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None) -> LambdaLR:
+        """The recipe's schedule, over the steps of the plan."""
+        shape = multiplier(self.job.stage.schedule, num_training_steps)
+        self.lr_scheduler = LambdaLR(optimizer or self.optimizer, shape)
+        self._created_lr_scheduler = True
+        return self.lr_scheduler
+
+    # ---- one step ----
+
+    def training_step(self, model: torch.nn.Module, inputs: list[MicroBatch], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ARG002
+        """Gradients of the mean loss over all target tokens of the step, whatever micro-batches or processes they are spread over.
+
+        Returns:
+            The step's loss (nats per target token) times nothing: averaging it over processes gives the global mean.
+        """
+        model.train()
+        started = time.perf_counter()
+        world = self.args.world_size
+        targets = torch.tensor(sum(batch.targets for batch in inputs), dtype=torch.float64, device=self.args.device)
+        if world > 1:
+            targets = self.accelerator.reduce(targets, "sum")
+        scale = world / targets.item()  # DDP averages gradients over processes; times `world` makes that a sum
+        total = torch.zeros((), device=self.args.device)
+        for number, batch in enumerate(inputs):
+            with self._sync_only(model, last=number == len(inputs) - 1), self.compute_loss_context_manager():
+                loss = target_loss(model, batch) * scale
+                self._refuse_non_finite(loss, batch)
+                self._backward(loss)
+            total += loss.detach()
+        self.progress.tokens += sum(batch.real_tokens for batch in inputs)
+        self.progress.computed += sum(batch.padded_tokens for batch in inputs)
+        self.progress.seconds += time.perf_counter() - started
+        return total
+
+    def _sync_only(self, model: torch.nn.Module, *, last: bool) -> Any:
+        return contextlib.nullcontext() if last else self.accelerator.no_sync(model)
+
+    def _backward(self, loss: torch.Tensor) -> None:
+        if self.accelerator.distributed_type == DistributedType.DEEPSPEED:
+            self.accelerator.backward(loss, scale_wrt_gas=False)
+        else:
+            self.accelerator.backward(loss)
+
+    def _refuse_non_finite(self, loss: torch.Tensor, batch: MicroBatch) -> None:
+        if torch.isfinite(loss):
+            return
+        places = ", ".join(str(self.job.dataset.examples.origin(index)) for index in batch.members[:5])
+        more = f" and {len(batch.members) - 5} more" if len(batch.members) > 5 else ""
+        stage = self.job.stage
+        lower = f"stages.{stage.name}.schedule.peak={stage.schedule.peak / 2:g}"
+        raise RunError(
+            f"the loss is {loss.item()} at step {self.state.global_step + 1} of stage {stage.name}; its batch holds {places}{more}",
+            where=self.job.run.path,
+            hint=f"look at those rows, or a lower rate: {lower} with --resume --accept-changes",
+        )
+
+    def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002
+        """Not counted here: Trainer's estimate would count padding."""
+        return 0
+
+    # ---- evaluation and checkpoints ----
+
+    def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+        """Translate the dev set and score it; transformers' own evaluation loss is not used for any decision."""
+        assert self.job.evaluate is not None
+        metrics = {f"eval_{name}": value for name, value in self.job.evaluate(self.state.global_step).items()}
+        self.log(dict(metrics))
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def _get_output_dir(self, trial: Any) -> str:  # noqa: ARG002
+        return str(self._staging)
+
+    @property
+    def _staging(self) -> Path:
+        return self.job.folder / f".writing-{self.args.process_index if self.args.world_size > 1 else 0}"
+
+    def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
+        """Trainer's checkpoint, written aside; hashed; renamed into place; older ones pruned."""
+        shutil.rmtree(self._staging, ignore_errors=True)
+        try:
+            super()._save_checkpoint(model, trial)
+            step = self.state.global_step
+            written = self._staging / f"checkpoint-{step}"
+            final = step_folder(self.job.folder, step)
+            write_manifest(written, {**self.job.facts, "step": step, "steps": self.job.steps, "progress": vars(self.progress)})
+            shutil.rmtree(final, ignore_errors=True)
+            written.rename(final)
+        finally:
+            shutil.rmtree(self._staging, ignore_errors=True)
+        prune(self.job.folder, keep=self.job.checkpoints.keep, protect=self.state.best_global_step)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        """Weights only, as safetensors (Trainer would add a pickle of its arguments)."""
+        assert output_dir is not None
+        self.accelerator.unwrap_model(self.model).save_pretrained(output_dir, state_dict=state_dict)
+
+    def chosen_step(self) -> int:
+        """The step whose weights the stage ends with: the best one by the dev metric, or the last."""
+        last = complete_steps(self.job.folder)[-1]
+        if not self.job.stage.keep_best or self.job.evaluate is None:
+            return last
+        return self.state.best_global_step or last
+
+
+def _only(items: list[list[MicroBatch]]) -> list[MicroBatch]:
+    return items[0]
+
+
+def _printer(trainer: Trainer) -> TrainerCallback:
+    """Trainer's own printing callback, which ours replaces."""
+    return next(
+        callback for callback in trainer.callback_handler.callbacks if type(callback).__name__ in ("PrinterCallback", "ProgressCallback")
+    )
+
+
+class _Milestones(TrainerCallback):
+    """Evaluates and saves at the stage's milestones, and only there."""
+
+    def __init__(self, job: StageJob) -> None:
+        evaluate = milestones(job.stage.evaluate_every, job.steps)
+        every = job.checkpoints.every
+        # Every evaluated step is saved too: the best one must exist as a checkpoint.
+        self.evaluate_at = set(evaluate) if job.evaluate else set()
+        self.save_at = self.evaluate_at | set(milestones(every, job.steps) if every is not None else evaluate)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:  # noqa: ARG002
+        control.should_evaluate = state.global_step in self.evaluate_at
+        control.should_save = state.global_step in self.save_at
+        return control

@@ -1,0 +1,317 @@
+"""Translate texts with a causal language model: prompts in, batches by length, continuations out, warnings beside them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from .checks import check
+from .config import DecodingConfig
+from .errors import ModelError
+from .languages import Language
+from .prompts import DEFAULT_TEMPLATE, PromptTemplate, load_template, read_answer, render_prompt
+from .splitting import Part, Segment, split_text
+from .tokenization import REPLACEMENT, decode_output, decode_whole, encode_plain, encode_prompt, padding_id, stop_ids
+
+if TYPE_CHECKING:
+    from .decoding import Continuation, Ending, Request
+    from .models import LoadedModel
+
+Progress = Callable[[int, int], None]
+_LONGEST = 512  # source tokens; models trained on sentences lose the thread long before their context ends
+
+
+@dataclass(frozen=True)
+class Translation:
+    """One translated text.
+
+    Attributes:
+        source: the text as given.
+        text: its translation, with the source's own outer whitespace.
+        score: mean log-probability of the output's tokens, EOS included; 0 for an empty source.
+        tokens: of the output, EOS not counted.
+        finished: the model ended the output itself (false: cut at the length limit).
+        warnings: names out of `checks.EXPLANATIONS`, or "split into N parts".
+    """
+
+    source: str
+    text: str
+    score: float
+    tokens: int
+    finished: bool
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Output:
+    text: str
+    log_probability: float
+    generated: int
+    tokens: int
+    finished: bool
+
+
+class Translator:
+    """A model, a prompt, a direction and a way of decoding.
+
+    The model is left as it was found: training mode, generation settings and (decoding greedily or with beams) torch's random state.
+
+    Args:
+        loaded: model, tokenizer and device.
+        template: how a source text is put before the model.
+        source: language of the texts.
+        target: language wanted.
+        decoding: beams, sampling, limits, batch size.
+        long: what happens to a text that exceeds the model's context, or `longest`: "split" at sentence or else word boundaries,
+            translated part by part, with a warning; or "refuse" with an error when it exceeds the context.
+        longest: most source tokens translated at once with `long="split"`; None for what the context holds.
+
+    Raises:
+        ConfigError: decoding settings that mean nothing.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        template: PromptTemplate,
+        source: Language,
+        target: Language,
+        decoding: DecodingConfig,
+        *,
+        long: Literal["split", "refuse"] = "split",
+        longest: int | None = _LONGEST,
+    ) -> None:
+        from .decoding import check_decoding
+
+        check_decoding(decoding)
+        self.loaded = loaded
+        self.template = template
+        self.source = source
+        self.target = target
+        self.decoding = decoding
+        self.long = long
+        self._context = _context_of(loaded)
+        self._overhead = len(self._encode(""))
+        self._longest = self._longest_part(longest)
+        self._padding = padding_id(loaded.tokenizer)
+        self._texts: dict[int, str] = {}
+
+    @classmethod
+    def from_source(
+        cls,
+        model: str,
+        source: Language,
+        target: Language,
+        decoding: DecodingConfig | None = None,
+        *,
+        template: PromptTemplate | None = None,
+        revision: str | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        long: Literal["split", "refuse"] = "split",
+    ) -> Translator:
+        """Load a model to translate with; an adapter is merged into float32 weights, which is faster and loses nothing.
+
+        Without a template: the one the model was trained with, else `alma`.
+
+        Raises:
+            DragomanError: whatever is wrong with the source, the device or the settings.
+        """
+        import torch
+
+        from .devices import choose_device
+        from .models import load_model
+
+        exact = choose_device(device, dtype).dtype == torch.float32
+        loaded = load_model(model, revision=revision, device=device, dtype=dtype, merge_adapter=exact)
+        chosen = template or loaded.prompt or load_template(DEFAULT_TEMPLATE)
+        return cls(loaded, chosen, source, target, decoding or DecodingConfig(), long=long)
+
+    def prompt(self, text: str) -> str:
+        """What the model reads for a text."""
+        return render_prompt(self.template, text, self.source, self.target)
+
+    def translate(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Translation]:
+        """Translate texts, the results in the same order.
+
+        Texts of like length go through the model together, equal ones once. Texts of whitespace only are returned as they are.
+
+        Args:
+            texts: each translated as a whole, whatever lines it has.
+            progress: called with (pieces translated, pieces to translate) after every batch.
+
+        Raises:
+            ModelError: a text exceeds the model's context and `long` is "refuse".
+        """
+        from .decoding import evaluation_mode
+
+        segments = [self._segment(text) for text in texts]
+        pieces = list(dict.fromkeys(part.text for segment in segments for part in segment.parts))
+        outputs: dict[str, _Output] = {}
+        with evaluation_mode(self.loaded.model):
+            for batch in self._batches(pieces):
+                outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch]), strict=True))
+                if progress is not None:
+                    progress(len(outputs), len(pieces))
+        return [
+            self._assemble(text, segment, [outputs[part.text] for part in segment.parts])
+            for text, segment in zip(texts, segments, strict=True)
+        ]
+
+    def stream(self, text: str) -> Iterator[str]:
+        """Translate one text, yielding each new piece of it as it is generated: joined, they are `translate([text])[0].text`.
+
+        A piece never ends inside a character. Leaving the iteration stops the model. With beams everything comes at the end, as one piece.
+
+        Raises:
+            ModelError: as `translate`.
+        """
+        from .decoding import evaluation_mode
+
+        segment = self._segment(text)
+        done: list[str] = []
+        shown = ""
+        with evaluation_mode(self.loaded.model):
+            for part in segment.parts:
+                current = ""
+                for current in self._stream_part(part.text):
+                    known = segment.join([*done, current], self.target.spaced)
+                    if known.startswith(shown) and known != shown:
+                        yield known[len(shown) :]
+                        shown = known
+                done.append(current)
+        rest = (segment.join(done, self.target.spaced) + segment.tail)[len(shown) :]
+        if rest:
+            yield rest
+
+    # ---- texts to requests ----
+
+    def _segment(self, text: str) -> Segment:
+        core = text.strip()
+        start = text.index(core) if core else len(text)
+        lead, tail = text[:start], text[start + len(core) :]
+        size = self._size(core)
+        if size <= self._longest:
+            return Segment(lead, [Part(core, "")] if core else [], tail)
+        if self.long == "refuse":
+            raise ModelError(
+                f"a text of {size} tokens ({core[:40]!r}...) exceeds what the model's context of {self._context} tokens has room for",
+                allowed=f"{self._longest} tokens at most",
+                hint="long=split translates it part by part",
+            )
+        return Segment(lead, split_text(core, self._size, self._longest), tail)
+
+    def _size(self, text: str) -> int:
+        return len(encode_plain(self.loaded.tokenizer, text))
+
+    def _longest_part(self, longest: int | None) -> int:
+        """Source tokens that leave room in the context for the prompt around them and an output of the same length and a half."""
+        if self._context is None:
+            return longest or 1_000_000
+        room = self._context - self._overhead
+        if room < 4:
+            raise ModelError(f"the prompt alone takes {self._overhead} tokens of the model's context of {self._context}")
+        fits = max(1, int(room / 2.5))
+        return fits if longest is None or self.long == "refuse" else min(longest, fits)
+
+    def _encode(self, text: str) -> list[int]:
+        return encode_prompt(self.loaded.tokenizer, self.prompt(text))
+
+    def _request(self, text: str) -> Request:
+        from .decoding import Request
+
+        prompt = self._encode(text)
+        limit = self.decoding.max_new_tokens or 2 * (len(prompt) - self._overhead) + 20
+        if self._context is not None:
+            limit = min(limit, self._context - len(prompt))
+        seed = zlib.crc32(text.encode("utf-8", "surrogatepass"), self.decoding.seed & 0xFFFFFFFF)
+        return Request(prompt, max(1, limit), self.decoding.stop == "line" and "\n" not in text, seed)
+
+    def _batches(self, pieces: Sequence[str]) -> Iterator[list[tuple[str, Request]]]:
+        """Long ones first (what does not fit into memory fails at once), as many rows as `batch_tokens` holds, padding included."""
+        requests = sorted(((text, self._request(text)) for text in pieces), key=lambda pair: len(pair[1].prompt), reverse=True)
+        batch: list[tuple[str, Request]] = []
+        widest = 0
+        for text, request in requests:
+            widest = max(widest, len(request.prompt) + (request.limit + 1) // 2)  # outputs rarely come near their limit
+            if batch and (len(batch) + 1) * widest * self.decoding.beams > self.decoding.batch_tokens:
+                yield batch
+                batch, widest = [], len(request.prompt) + (request.limit + 1) // 2
+            batch.append((text, request))
+        if batch:
+            yield batch
+
+    # ---- requests to outputs ----
+
+    def _ending(self) -> Ending:
+        from .decoding import Ending
+
+        return Ending(frozenset(stop_ids(self.loaded.model, self.loaded.tokenizer)), self._token_text)
+
+    def _token_text(self, token: int) -> str:
+        text = self._texts.get(token)
+        if text is None:
+            text = self._texts[token] = decode_output(self.loaded.tokenizer, [token])
+        return text
+
+    def _run(self, requests: Sequence[Request]) -> list[_Output]:
+        from .beams import beam_search
+        from .decoding import decode
+
+        model = self.loaded.model
+        if self.decoding.beams > 1:
+            rows = beam_search(model, requests, self._ending(), self.decoding, self._padding)
+        else:
+            for rows in decode(model, requests, self._ending(), self.decoding, self._padding):  # noqa: B007
+                pass
+        return [self._read(row) for row in rows]
+
+    def _read(self, row: Continuation) -> _Output:
+        return _Output(self._answer(row), row.log_probability, row.generated, len(row.ids), row.finished)
+
+    def _answer(self, row: Continuation) -> str:
+        """The translation in a row, as far as it goes."""
+        answer = read_answer(self.template, decode_whole(self.loaded.tokenizer, row.ids))
+        return answer.split("\n", 1)[0].rstrip() if row.request.one_line else answer
+
+    def _stream_part(self, text: str) -> Iterator[str]:
+        """The translation of one part so far, after every step; the last one is complete."""
+        from .decoding import decode
+
+        request = self._request(text)
+        if self.decoding.beams > 1:
+            yield self._run([request])[0].text
+            return
+        for rows in decode(self.loaded.model, [request], self._ending(), self.decoding, self._padding):
+            answer = self._answer(rows[0])
+            yield answer if rows[0].done else self._settled(answer)
+
+    def _settled(self, answer: str) -> str:
+        """The part of an unfinished answer that no further token changes: no half characters, nothing of the template's own text."""
+        opening, _, closing = (piece.strip() for piece in self.template.target.partition("{target}"))
+        if opening.startswith(answer):
+            return ""
+        answer = answer.rstrip(REPLACEMENT)
+        return answer[: len(answer) - len(closing)]
+
+    # ---- outputs to translations ----
+
+    def _assemble(self, source: str, segment: Segment, outputs: list[_Output]) -> Translation:
+        if not outputs:
+            return Translation(source, source, 0.0, 0, True)
+        text = segment.join([output.text for output in outputs], self.target.spaced) + segment.tail
+        finished = all(output.finished for output in outputs)
+        score = sum(output.log_probability for output in outputs) / max(1, sum(output.generated for output in outputs))
+        split = (f"split into {len(outputs)} parts",) if len(outputs) > 1 else ()
+        warnings = split + check(segment.text, text, self.source, self.target, finished)
+        tokens = sum(output.tokens for output in outputs)
+        return Translation(source, text, score, tokens, finished, warnings)
+
+
+def _context_of(loaded: LoadedModel) -> int | None:
+    """Positions the model has, if it says so."""
+    config = loaded.model.config
+    found = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None
