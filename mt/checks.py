@@ -35,31 +35,31 @@ _SCRIPT_LETTERS = 4
 
 @dataclass(frozen=True)
 class _Case:
-    source_text: str
+    source_text: str | None
     output: str
-    source: Language
-    target: Language
+    source: Language | None
+    target: Language | None
 
 
-def check(source_text: str, output: str, source: Language, target: Language, finished: bool) -> tuple[str, ...]:
+def check(source_text: str | None, output: str, source: Language | None, target: Language | None, finished: bool = True) -> tuple[str, ...]:
     """Names (keys of `EXPLANATIONS`) of what looks wrong; none for an empty source.
 
     Args:
-        source_text: what was translated.
+        source_text: what was translated; None where nobody knows, and then only what the output itself shows is told.
         output: its translation.
-        source: language of the source.
-        target: language the output should be in.
+        source: language of the source, None where it was not said.
+        target: language the output should be in, None where it was not said.
         finished: whether the model ended the output itself.
     """
-    case = _Case(source_text.strip(), output.strip(), source, target)
-    if not case.source_text:
+    case = _Case(None if source_text is None else source_text.strip(), output.strip(), source, target)
+    if case.source_text == "":
         return ()
     if not case.output:
         return ("empty",) if finished else ("empty", "unfinished")
     copied = _copied(case)
     found = {
         "unfinished": not finished,
-        "repetition": _has_loop(case.output) and not _has_loop(case.source_text),
+        "repetition": _has_loop(case.output) and not _has_loop(case.source_text or ""),
         "copied": copied,
         "wrong-script": not copied and _wrong_script(case),
         **_length(case),
@@ -72,25 +72,30 @@ def _has_loop(text: str) -> bool:
 
 
 def _copied(case: _Case) -> bool:
-    if case.source.iso639_3 == case.target.iso639_3:
+    if case.source_text is None or (case.source and case.target and case.source.iso639_3 == case.target.iso639_3):
         return False
     letters = sum(map(str.isalpha, case.output))
-    long_enough = len(case.output.split()) >= _COPY_WORDS if case.source.spaced else letters >= _COPY_LETTERS
+    spaced = case.source.spaced if case.source else " " in case.source_text
+    long_enough = len(case.output.split()) >= _COPY_WORDS if spaced else letters >= _COPY_LETTERS
     if not long_enough or letters < _COPY_LETTERS:
         return False
     return fuzz.ratio(case.source_text.casefold(), case.output.casefold()) >= _COPY_SIMILARITY
 
 
 def _wrong_script(case: _Case) -> bool:
+    if case.target is None:
+        return False
     letters = sum(map(str.isalpha, case.output))
-    # A short string in another script may be a name that stays ("Linux"); then the source holds it too.
-    if letters < _SCRIPT_LETTERS or case.output in case.source_text:
+    # A short string in another script may be a name that stays ("Linux"); then the source holds it too, where there is one to look at.
+    if letters < (_COPY_LETTERS if case.source_text is None else _SCRIPT_LETTERS) or case.output in (case.source_text or ""):
         return False
     return script_matches(case.output, case.target) < 0.5
 
 
 def _length(case: _Case) -> dict[str, bool]:
     """Lengths compared in characters of English: scripts say more or less with one character."""
+    if case.source_text is None or case.source is None or case.target is None:
+        return {}
     given = len(case.source_text) / writing_system(case.source.script).length
     got = len(case.output) / writing_system(case.target.script).length
     return {"too-long": got > _RATIO * given + _SLACK, "too-short": given > _RATIO * got + _SLACK}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -210,17 +211,45 @@ def _with_region(base: Language, parsed: langcodes.Language) -> Language:
 
 
 def _from_name(spelling: str) -> Language | None:
-    import langcodes
-
+    if not spelling.isprintable():  # a NUL or a lone surrogate is no part of a name
+        return None
+    exact = spelling.strip().casefold()
     for tag, variety in _VARIETIES.items():
-        if variety.casefold() == spelling.strip().casefold():
+        if variety.casefold() == exact:
             return _from_tag(tag)
-    if not spelling.isprintable():  # the registry's index of names breaks on a NUL or a lone surrogate
-        return None
-    try:
-        return _from_tag(langcodes.find(spelling.strip(), language="en").to_tag())
-    except LookupError:
-        return None
+    found = _table_names().get(_letters(spelling))
+    tag_found = None if found else _registry_names().get(exact) or _registry_names().get(_letters(spelling))
+    return _from_tag(tag_found) if tag_found else found
+
+
+def _letters(name: str) -> str:
+    """A name without case, spaces, punctuation and accents."""
+    return "".join(character for character in unicodedata.normalize("NFKD", name.casefold()) if character.isalnum())
+
+
+@cache
+def _table_names() -> dict[str, Language]:
+    """The names of the table by their letters."""
+    names: dict[str, Language] = {}
+    for language, _ in _table():
+        names.setdefault(_letters(language.name), language)
+    return names
+
+
+@cache
+def _registry_names() -> dict[str, str]:
+    """The registry's English names -> tags, as they are and by their letters where these stand for one tag only.
+
+    Not `langcodes.find`: it takes any word that begins like a language's name (`klingonish`, `frenchy`) for that language.
+    """
+    from language_data.names import load_trie
+    from language_data.util import data_filename
+
+    names: dict[str, str] = {name: tag.decode() for name, tag in load_trie(data_filename("trie/en/name_to_language.marisa")).items()}
+    by_letters: dict[str, set[str]] = {}
+    for name, tag in names.items():
+        by_letters.setdefault(_letters(name), set()).add(tag)
+    return {**{letters: tag for letters, (tag, *others) in by_letters.items() if not others}, **names}
 
 
 def script_matches(text: str, language: Language) -> float:

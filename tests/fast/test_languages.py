@@ -111,6 +111,34 @@ def test_a_typo_is_answered_with_the_nearest_spellings(typo: str, near: str) -> 
         find_language(typo)
 
 
+@pytest.mark.parametrize("lookalike", ["klingonish", "frenchy", "english language", "Serbian (Latin skript)", "french canadian"])
+def test_a_word_that_only_begins_like_a_name_is_no_language(lookalike: str) -> None:
+    with pytest.raises(LanguageError):
+        find_language(lookalike)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "bcp47"),
+    [
+        ("klingon", "tlh"),
+        ("KLINGON", "tlh"),
+        ("volapuk", "vo"),
+        ("Volapu\u0308k", "vo"),
+        ("norwegian bokmal", "nb"),
+        ("Haitian-Creole", "ht"),
+        ("chinese traditional", "zh-Hant"),
+        ("n’ko", "nqo"),
+        ("upper  sorbian", "hsb"),
+    ],
+)
+def test_a_name_is_known_whatever_its_case_spaces_punctuation_and_accents(spelling: str, bcp47: str) -> None:
+    assert find_language(spelling).bcp47 == bcp47
+
+
+def test_names_that_differ_by_an_accent_stay_apart() -> None:
+    assert (find_language("Ache").iso639_3, find_language("Aché").iso639_3) == ("yif", "guq")
+
+
 @pytest.mark.parametrize(
     "nonsense", ["", " ", "xx", "und", "mul", "qaa", "日本語", "fr fr", "../../etc/passwd", "\0", "a\0b", "\ud800", "a" * 5000]
 )
