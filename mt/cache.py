@@ -16,7 +16,7 @@ from typing import cast
 from filelock import FileLock
 
 from .errors import SourceError
-from .files import write_json
+from .files import named_errors, write_json
 
 MANIFEST = "cached.json"
 
@@ -93,7 +93,8 @@ def build_once(target: Path, build: Callable[[Path], Mapping[str, str]]) -> Path
             return target
         _clear(target)
         with partial_folder(target) as folder:
-            facts = build(folder)
+            with named_errors(target):
+                facts = build(folder)
             try:
                 _seal(folder, facts)
                 folder.chmod(0o755)  # mkdtemp's 0700 would lock others out of a shared cache

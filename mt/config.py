@@ -155,7 +155,7 @@ class DecodingConfig:
     top_p: float = 1.0
     length_penalty: float = 1.0
     repetition_penalty: float = 1.0
-    stop: Literal["eos", "line"] = "eos"  # `line` also stops at the first newline when the source has none
+    stop: Literal["line", "eos"] = "line"  # `line` also stops at the first newline when the source has none
     batch_tokens: int = 4096
     seed: int = 1
 
@@ -173,7 +173,7 @@ class EvaluationConfig:
     metrics: list[str] = field(default_factory=lambda: ["chrF++", "BLEU"])
     metric: str = "chrF++"  # decides the best checkpoint and early stopping
     patience: int | None = None  # evaluations without improvement before the stage stops
-    decoding: DecodingConfig = field(default_factory=lambda: DecodingConfig(stop="line"))
+    decoding: DecodingConfig = field(default_factory=DecodingConfig)
 
 
 @dataclass(frozen=True)

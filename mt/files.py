@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_NEARLY_NOTHING = 1 << 20  # bytes left on a disk that counts as full
+
+
+@contextmanager
+def named_errors(path: Path) -> Iterator[None]:
+    """Errors of writing to `path` as an OSError that names it, whoever raises them.
+
+    On a full disk safetensors raises an error of its own, and `torch.save` a RuntimeError about positions in the file.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    except Exception as error:
+        if type(error).__name__ == "SafetensorError" or isinstance(error, RuntimeError):
+            there = next(folder for folder in path.absolute().parents if folder.exists())
+            if "No space left" in str(error) or shutil.disk_usage(there).free < _NEARLY_NOTHING:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        raise
 
 
 def sha256_of(path: Path) -> str:
@@ -24,7 +46,7 @@ def write_atomically(path: Path, data: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with named_errors(path), os.fdopen(handle, "wb") as stream:
             stream.write(data.encode("utf-8") if isinstance(data, str) else data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -46,8 +68,9 @@ def staged_folder(final: Path) -> Iterator[Path]:
     final.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
     try:
-        yield staging
-        _flush(staging)
+        with named_errors(final):
+            yield staging
+            _flush(staging)
         staging.chmod(0o755)
         if final.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{final.name}.old.", dir=final.parent))

@@ -19,6 +19,7 @@ from .errors import ConfigError
 Indices = npt.NDArray[np.int64]
 Rng = np.random.Generator
 
+MOST_PASSES = 1000  # a budget beyond this is a slip of the keyboard, and its plan would fill the memory
 WINDOW_STEPS = 50  # sequences of this many steps are sorted by length together, then dealt to steps in random order
 
 
@@ -102,7 +103,7 @@ def make_plan(
         seed: entropy for the order.
 
     Raises:
-        ConfigError: there is nothing to draw.
+        ConfigError: there is nothing to draw, or the budget is thousands of passes over it.
     """
     streams = [stream for stream in streams if stream.sequences]
     if not streams:
@@ -110,6 +111,7 @@ def make_plan(
     rng = np.random.default_rng(list(seed))
     draw = _draw_in_proportion if mixture.kind == "proportional" and mixture.replay is None else _draw_by_probability
     total = sum(len(stream.sequences) for stream in streams)
+    _check_passes(budget, total, sequences_per_step, int(sum(lengths[s].sum() for stream in streams for s in stream.sequences)))
     # A budget in epochs may end with a smaller step, so that one epoch is every sequence exactly once.
     limit = max(1, round(budget.epochs * total)) if budget.epochs is not None else None
     pool = draw(streams, mixture, rng)
@@ -130,6 +132,14 @@ def make_plan(
             tokens.append(int(lengths[members].sum()))
             left -= len(step) if limit is not None else tokens[-1] if budget.tokens is not None else 1
     return Plan(steps, np.asarray(tokens, dtype=np.int64), draws)
+
+
+def _check_passes(budget: BudgetConfig, sequences: int, sequences_per_step: int, tokens: int) -> None:
+    passes = budget.epochs or (budget.steps or 0) * sequences_per_step / sequences or (budget.tokens or 0) / tokens
+    if passes > MOST_PASSES:
+        raise ConfigError(
+            f"the budget is {passes:,.0f} passes over {tokens:,} tokens of data", where="budget", allowed=f"at most {MOST_PASSES:,} passes"
+        )
 
 
 Draw = tuple[int, int]  # (stream, position of the sequence in it)

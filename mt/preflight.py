@@ -69,6 +69,9 @@ def show_stage(console: Console, summary: StageSummary, data: StageData) -> None
         for tally in tallies:
             for line in tally.lines():
                 console.print(Text(f"  {label}, {line}", style="" if tally.skipped.total() == 0 else "yellow"))
+    for language, fertility in data.fertility.items():
+        note = "; the tokenizer spells it nearly letter by letter: consider new vocabulary" if fertility.is_high else ""
+        console.print(Text(f"  {language}: {fertility}{note}", style="yellow" if note else ""))
     median, late, longest = summary.lengths
     console.print(
         f"{summary.steps:,} steps, {summary.tokens:,} tokens ({summary.target_tokens / max(1, summary.tokens):.0%} in the loss), "

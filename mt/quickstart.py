@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from ..eval.metrics import Score
-from .config import CorpusConfig, RunConfig
+from .config import CorpusConfig, ModelConfig, RunConfig
 from .corpora import read_pairs
 from .corpora.catalogues import check_catalogue_language
 from .corpora.records import Pair
 from .corpora.tally import Tally
 from .dev import DevResult
-from .errors import CorpusError, RunError
+from .errors import ConfigError, CorpusError
 from .files import write_atomically, write_json
 from .filters import FilterRules, filter_pairs
 from .languages import Language, find_language
 from .recipes import load_recipe
 from .reports import StageScores, stage_table
 from .runs import RunFolder, machine, package_versions
+from .sources import resolve_model
 from .splits import Split, held_out_split
 from .stages import TrainedRun, TrainOptions, train_run
 
@@ -69,8 +72,10 @@ def run_quickstart(options: QuickstartOptions, console: Console) -> QuickstartRe
     """
     started = time.perf_counter()
     source, target = find_language(options.source), find_language(options.target)
-    run = RunFolder(Path(options.run or f"runs/quickstart-{source.bcp47}-{target.bcp47}"))
-    run.open_new(overwrite=options.overwrite)
+    name = f"quickstart-{source.bcp47}-{target.bcp47}"
+    run = RunFolder(Path(options.run) if options.run else free_folder(Path("runs"), name, options.overwrite))
+    run.check_free(overwrite=options.overwrite)
+    _check_options(options)
     console.print(f"[bold]Dragoman quickstart[/] {source.name} to {target.name}, run folder {run.path}")
     pairs = catalogue_pairs(source, target, console)
     split = split_pairs(pairs, options.seed)
@@ -84,6 +89,24 @@ def run_quickstart(options: QuickstartOptions, console: Console) -> QuickstartRe
         config = scale_to_minutes(config, options.minutes, console)
     trained = train_run(config, TrainOptions(overwrite=True), console)
     return QuickstartResult(trained, split, config, time.perf_counter() - started)
+
+
+def _check_options(options: QuickstartOptions) -> None:
+    """What would fail after minutes of fetching, asked before: time to train, a device, a model."""
+    from .devices import choose_device
+
+    if options.minutes is not None and not 0 < options.minutes < math.inf:
+        raise ConfigError(f"{options.minutes:g} minutes is no time to train", where="--minutes", allowed="above 0")
+    choose_device(options.device)
+    resolve_model(options.model or ModelConfig().source)
+
+
+def free_folder(parent: Path, name: str, overwrite: bool) -> Path:
+    """`parent/name`, or with -2, -3, ... behind it while that holds a run: a second quickstart must not destroy the first."""
+    number = 1
+    while not overwrite and (parent / (name if number == 1 else f"{name}-{number}")).exists():
+        number += 1
+    return parent / (name if number == 1 else f"{name}-{number}")
 
 
 def catalogue_pairs(source: Language, target: Language, console: Console) -> list[Pair]:
@@ -129,7 +152,7 @@ def quickstart_recipe(options: QuickstartOptions, run: RunFolder, source: Langua
     """The shipped recipe with the options filled in; a small corpus is read three times instead of to the token budget."""
     sides = [f"source={source.bcp47}", f"target={target.bcp47}"]
     overrides = [
-        f"run={run.path}",
+        f"run={json.dumps(str(run.path), ensure_ascii=False)}",  # quoted: the value is read as YAML
         f"seed={options.seed}",
         f"model.device={options.device}",
         f"stages.monolingual.corpora.0.language={target.bcp47}",
@@ -137,7 +160,7 @@ def quickstart_recipe(options: QuickstartOptions, run: RunFolder, source: Langua
         *(f"evaluation.{part}.0.{side}" for part in ("corpora", "test") for side in sides),
     ]
     if options.model:
-        overrides.append(f"model.source={options.model}")
+        overrides.append(f"model.source={json.dumps(options.model, ensure_ascii=False)}")
     if pairs < 400:
         overrides += ["stages.monolingual.budget={epochs: 2}", "stages.parallel.budget={epochs: 3}"]
     return load_recipe("quickstart", overrides)
@@ -148,8 +171,6 @@ def scale_to_minutes(config: RunConfig, minutes: float, console: Console) -> Run
 
     The speed is measured on one step; the budgets it leads to are saved with the run, so that the run itself can be repeated exactly.
     """
-    if minutes <= 0:
-        raise RunError(f"{minutes} minutes is no time to train", where="--minutes", allowed="above 0")
     probe = train_run(config, TrainOptions(dry_run=True), Console(quiet=True))
     assert probe.estimate is not None
     planned = [summary.tokens for summary in probe.summaries]

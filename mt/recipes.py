@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from .bounds import check_bounds
 from .config import CorpusConfig, RunConfig, StageConfig
 from .errors import ConfigError, nearest
 
@@ -36,9 +37,9 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     tree = _parse_yaml(path)
     for override in overrides:
         apply_override(tree, override)
-    run = str(tree.get("run") or "runs/{recipe}").replace("{recipe}", path.stem)
-    tree["run"] = run
-    return check_recipe(_expand(tree, {**os.environ, "RUN": run}, where=str(path)), where=str(path))
+    run = tree.get("run") or "runs/{recipe}"
+    tree["run"] = run.replace("{recipe}", path.stem) if isinstance(run, str) else run
+    return check_recipe(_expand(tree, {**os.environ, "RUN": str(tree["run"])}, where=str(path)), where=str(path))
 
 
 def find_recipe(recipe: str | Path) -> Path:
@@ -144,7 +145,9 @@ def _readable(error: ValidationError, where: str | None) -> ConfigError:
     if first["type"] in ("missing", "missing_argument"):
         return ConfigError(f"the key {path[-1]!r} is missing", where=at)
     message = first["msg"][0].lower() + first["msg"][1:]
-    return ConfigError(f"{message}; given: {first['input']!r}", where=at)
+    # The code of Norwegian is `no`, which YAML 1.1 reads as false.
+    quotes = "YAML reads a bare no, yes, on or off as false or true: put it in quotes" if isinstance(first["input"], bool) else None
+    return ConfigError(f"{message}; given: {first['input']!r}", where=at, hint=quotes)
 
 
 def _is_union_tag(part: str) -> bool:
@@ -166,10 +169,11 @@ def _keys_at(path: Sequence[str]) -> list[str]:
 
 
 def _check_meaning(config: RunConfig, where: str | None) -> None:
-    """What types cannot say: languages that exist, one budget, shares between 0 and 1, stage names that can be folder names."""
+    """What types cannot say: languages that exist, one budget, numbers in range, stage names that can be folder names."""
     at = f"{where}: " if where else ""
     if not config.stages:
         raise ConfigError("a recipe needs at least one stage", where=f"{at}stages")
+    check_bounds(config, where)
     names = [stage.name for stage in config.stages]
     for stage in config.stages:
         if not _SAFE_NAME.match(stage.name):
@@ -206,32 +210,17 @@ def _check_stage(stage: StageConfig, at: str) -> None:
     for corpus in stage.corpora:
         check_corpus(corpus, f"{at}.corpora")
     given = [f.name for f in dataclasses.fields(stage.budget) if getattr(stage.budget, f.name) is not None]
-    if len(given) != 1 or getattr(stage.budget, given[0]) <= 0:
+    if len(given) != 1:
         raise ConfigError(
-            f"given: {', '.join(given) or 'none'}", where=f"{at}.budget", allowed="exactly one of tokens, steps, epochs, above 0"
+            f"given: {', '.join(given) or 'none'}", where=f"{at}.budget", allowed="exactly one of tokens, steps, epochs"
         )
-    shares = {"schedule.warmup": stage.schedule.warmup, "schedule.anneal": stage.schedule.anneal, "train.dropout": stage.train.dropout}
-    if stage.mixture.replay is not None:
-        shares["mixture.replay"] = stage.mixture.replay
-        if not any(corpus.replay for corpus in stage.corpora) or all(corpus.replay for corpus in stage.corpora):
-            raise ConfigError("a replay share needs corpora marked `replay: true` and others", where=f"{at}.mixture.replay")
-    for key, share in shares.items():
-        if not 0 <= share < 1:
-            raise ConfigError(f"{share} is not a share", where=f"{at}.{key}", allowed="0 up to, not including, 1")
-    positive = {
-        "batch.sequences": stage.batch.sequences,
-        "batch.max_length": stage.batch.max_length,
-        "train.rank": stage.train.rank,
-        "schedule.peak": stage.schedule.peak,
-        "mixture.temperature": stage.mixture.temperature,
-    }
-    for key, number in positive.items():
-        if number <= 0:
-            raise ConfigError(f"{number} is not above 0", where=f"{at}.{key}")
+    replayed = [corpus.replay for corpus in stage.corpora]
+    if stage.mixture.replay is not None and (not any(replayed) or all(replayed)):
+        raise ConfigError("a replay share needs corpora marked `replay: true` and others", where=f"{at}.mixture.replay")
 
 
 def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None) -> None:
-    """A corpus is monolingual (`language`) or parallel (`source` and `target`), in languages that exist, with a positive weight."""
+    """A corpus is monolingual (`language`) or parallel (`source` and `target`), in languages that exist."""
     from .languages import find_language
 
     sides = [side for side in (corpus.source, corpus.target) if side]
@@ -243,8 +232,6 @@ def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None)
     for spelling in [corpus.language, *sides]:
         if spelling:
             find_language(spelling)
-    if corpus.weight <= 0:
-        raise ConfigError(f"the weight {corpus.weight} is not above 0", where=at)
 
 
 def dump_recipe(config: RunConfig) -> str:

@@ -8,6 +8,7 @@ environment.json   versions, machine, seed         model/                     wh
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RunError
-from .files import write_atomically, write_json
+from .files import named_errors, write_atomically, write_json
 
 PACKAGES = ("dragoman", "torch", "transformers", "peft", "accelerate", "tokenizers", "bitsandbytes", "sacrebleu", "safetensors", "numpy")
 Event = Mapping[str, Any]
@@ -57,19 +58,23 @@ class RunFolder:
         """Which checkpoint a finished stage ended with; absent while it is not finished."""
         return self.checkpoints(stage) / "result.json"
 
-    def open_new(self, *, overwrite: bool) -> None:
-        """Make the folder for a fresh run.
+    def check_free(self, *, overwrite: bool) -> None:
+        """Whether a fresh run can go here; nothing is touched yet.
 
         Raises:
-            RunError: a run is there already and `overwrite` was not asked for, or the path is something else.
+            RunError: a run is there already and `overwrite` was not asked for, or the path cannot be a folder one may write to.
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise RunError("the run path is a file", where=self.path, hint="run=ANOTHER_FOLDER")
+        there = next(path for path in (self.path.absolute(), *self.path.absolute().parents) if path.exists())
+        if not there.is_dir():
+            raise RunError("a file is where the run folder should be", where=there, hint="run=ANOTHER_FOLDER")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise RunError("this folder cannot be written to", where=there, hint="run=ANOTHER_FOLDER")
+        if not overwrite and (self.config_file.exists() or self.model.exists()):
+            raise RunError("there is a run in this folder already", where=self.path, hint="--resume, --overwrite, or run=ANOTHER_FOLDER")
+
+    def make_fresh(self) -> None:
+        """Make the folder, without what an earlier run left in it; call `check_free` long before."""
         if self.config_file.exists() or self.model.exists():
-            if not overwrite:
-                raise RunError(
-                    "there is a run in this folder already", where=self.path, hint="--resume, --overwrite, or run=ANOTHER_FOLDER"
-                )
             for name in ("checkpoints", "model", "plots", "tensorboard"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
             for name in ("config.yaml", "data.json", "metrics.jsonl", "report.html", "environment.json"):
@@ -78,7 +83,7 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Add one event to metrics.jsonl."""
-        with self.metrics_file.open("a", encoding="utf-8") as stream:
+        with named_errors(self.metrics_file), self.metrics_file.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(event, ensure_ascii=False) + "\n")
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -115,8 +120,6 @@ def package_versions() -> dict[str, str]:
 
 def machine() -> dict[str, Any]:
     """Processor, cores and system, as a person would want them beside a figure."""
-    import os
-
     import torch
 
     gpu = torch.cuda.get_device_name(0) if torch.cuda.is_available() else None

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..vocab.fertility import Fertility, measure_fertility
 from .config import CorpusConfig, RunConfig, StageConfig
 from .corpora import read_pairs, read_segments
-from .corpora.records import Pair
+from .corpora.records import Pair, Segment
 from .corpora.tally import Tally
 from .errors import CorpusError
 from .examples import Example, ExampleSet, document_examples, interlinear_segments, pair_examples
@@ -20,6 +21,9 @@ from .prompts import PromptTemplate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+SAMPLE = 500  # texts of each language that fertility is measured on
+Samples = dict[Language, list[str]]
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,14 @@ class StageData:
         plan: which of them each optimizer step takes.
         tallies: for each corpus and direction what was kept and skipped in reading and in tokenising, with places.
         streams: for each corpus and direction the number of examples.
+        fertility: for each language in it what the tokenizer spends on a sample of its text.
     """
 
     examples: ExampleSet
     plan: Plan
     tallies: dict[str, list[Tally]]
     streams: dict[str, int]
+    fertility: dict[str, Fertility]
 
     @property
     def target_tokens(self) -> int:
@@ -55,12 +61,13 @@ def build_stage(config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBa
     examples = ExampleSet()
     tallies: dict[str, list[Tally]] = {}
     streams: list[Stream] = []
+    samples: Samples = {}
     rng = np.random.default_rng([config.seed, number, 1])
     for position, corpus in enumerate(stage.corpora):
         for label, oriented in directions(corpus, position):
             reading, tokenising = Tally(), Tally("tokenising")
             first = len(examples)
-            for example in _corpus_examples(oriented, stage, tokenizer, template, reading, tokenising):
+            for example in _corpus_examples(oriented, stage, tokenizer, template, reading, tokenising, samples):
                 examples.add(example)
             if len(examples) == first:
                 raise CorpusError("no usable row", where=label, allowed="; ".join([*reading.lines(), *tokenising.lines()]))
@@ -81,7 +88,9 @@ def build_stage(config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBa
         sequences_per_step=stage.batch.sequences,
         seed=[config.seed, number, 2],
     )
-    return StageData(examples, plan, tallies, {stream.name: sum(len(sequence) for sequence in stream.sequences) for stream in streams})
+    counts = {stream.name: sum(len(sequence) for sequence in stream.sequences) for stream in streams}
+    fertility = {language.name: measure_fertility(texts, tokenizer, language) for language, texts in samples.items()}
+    return StageData(examples, plan, tallies, counts, fertility)
 
 
 def directions(corpus: CorpusConfig, position: int = 0) -> Iterator[tuple[str, CorpusConfig]]:
@@ -116,11 +125,31 @@ def _corpus_examples(
     template: PromptTemplate,
     reading: Tally,
     tokenising: Tally,
+    samples: Samples,
 ) -> Iterator[Example]:
     batch = stage.batch
     if corpus.language:
-        return document_examples(read_segments(corpus, reading), tokenizer, batch.max_length, batch.long_rows, tokenising)
+        segments = _sampled_segments(read_segments(corpus, reading), find_language(corpus.language), samples)
+        return document_examples(segments, tokenizer, batch.max_length, batch.long_rows, tokenising)
     source, target, pairs = oriented_pairs(corpus, reading)
+    pairs = _sampled_pairs(pairs, source, target, samples)
     if corpus.interlinear:
         return document_examples(interlinear_segments(pairs), tokenizer, batch.max_length, batch.long_rows, tokenising)
     return pair_examples(pairs, tokenizer, template, source, target, batch.max_length, tokenising)
+
+
+def _sampled_segments(segments: Iterator[Segment], language: Language, samples: Samples) -> Iterator[Segment]:
+    kept = samples.setdefault(language, [])
+    for segment in segments:
+        if len(kept) < SAMPLE:
+            kept.append(segment.text)
+        yield segment
+
+
+def _sampled_pairs(pairs: Iterator[Pair], source: Language, target: Language, samples: Samples) -> Iterator[Pair]:
+    sources, targets = samples.setdefault(source, []), samples.setdefault(target, [])
+    for pair in pairs:
+        for kept, text in ((sources, pair.source), (targets, pair.target)):
+            if len(kept) < SAMPLE:
+                kept.append(text)
+        yield pair

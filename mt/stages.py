@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,13 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from ..eval.corpus_metrics import find_metric
 from ..eval.metrics import check_metrics
 from .batches import Layout, StepDataset
 from .checkpoints import complete_steps, read_manifest, step_folder
 from .config import RunConfig, StageConfig
 from .corpora import fingerprint
+from .decoding import check_decoding
 from .dev import DevResult, DevSet, average, evaluate_sets, load_dev_sets
 from .errors import ConfigError, RunError
 from .files import staged_folder, write_atomically, write_json
@@ -69,7 +72,13 @@ def train_run(config: RunConfig, options: TrainOptions, console: Console) -> Tra
     Raises:
         DragomanError: anything wrong with the recipe, the data, the model or the run folder; nothing half-written is left behind.
     """
-    return _Run(config, options, console).train()
+    run = _Run(config, options, console)
+    try:
+        return run.train()
+    except KeyboardInterrupt as stop:
+        if run.run.config_file.exists():
+            stop.add_note(f"go on with: dragoman train {shlex.quote(str(run.run.config_file))} --resume")
+        raise
 
 
 class _Run:
@@ -86,7 +95,12 @@ class _Run:
         self._claim_folder()
         tokenizer = load_tokenizer(config.model.source, revision=config.model.revision)
         self.padding = padding_id(tokenizer)
-        self.facts: dict[str, Any] = {"tokenizer": tokenizer_digest(tokenizer), "data": [], "recipe": recipe_digest(config)}
+        self.facts: dict[str, Any] = {
+            "tokenizer": tokenizer_digest(tokenizer),
+            "prompt": template_fields(self.template),
+            "data": [],
+            "recipe": recipe_digest(config),
+        }
         data = [build_stage(config, number, tokenizer, self.template) for number in range(len(config.stages))]
         self._check_metrics()
         self.dev = load_dev_sets(config.evaluation.corpora, config.evaluation.sentences)
@@ -123,7 +137,7 @@ class _Run:
     def _claim_folder(self) -> None:
         if not self.options.resume:
             if not self.options.dry_run:
-                self.run.open_new(overwrite=self.options.overwrite)
+                self.run.check_free(overwrite=self.options.overwrite)
             return
         if not self.run.config_file.exists():
             raise RunError("there is no run to resume", where=self.run.path, hint="leave out --resume")
@@ -131,13 +145,24 @@ class _Run:
     def _check_metrics(self) -> None:
         """A metric that is unknown, or lacks its tokenizer, must stop the run now rather than at the first evaluation."""
         evaluation = self.config.evaluation
+        check_decoding(evaluation.decoding)
+        for metric in evaluation.metrics:
+            find_metric(metric)
         for corpus in (*evaluation.corpora, *evaluation.test):
             for side in (corpus.source, corpus.target) if corpus.directions == "both" else (corpus.target,):
                 check_metrics(evaluation.metrics, target=find_language(str(side)))
 
     def _data_facts(self, data: Sequence[StageData]) -> list[dict[str, Any]]:
+        """For each stage the bytes it is made from and the order they come in: what a resumed run must find again."""
         stages = zip(self.config.stages, data, strict=True)
-        return [{"stage": stage.name, "plan": each.plan.digest, "tokens": int(each.plan.tokens.sum())} for stage, each in stages]
+        return [
+            {
+                "stage": stage.name,
+                "plan": each.plan.digest,
+                "files": [entry["sha256"] for corpus in stage.corpora for entry in fingerprint(corpus)],
+            }
+            for stage, each in stages
+        ]
 
     def _check_unchanged(self) -> None:
         """Refuse to go on from checkpoints that were made from other data, another tokenizer or another recipe."""
@@ -169,6 +194,8 @@ class _Run:
     def _write_inputs(self, data: Sequence[StageData]) -> None:
         if self.options.dry_run or (self.options.resume and not self.options.accept_changes):
             return
+        if not self.options.resume and _place_among_processes()[0] == 0:
+            self.run.make_fresh()
         inputs = {
             stage.name: {
                 "files": [entry for corpus in stage.corpora for entry in fingerprint(corpus)],

@@ -21,6 +21,7 @@ from .batches import MicroBatch, StepDataset
 from .checkpoints import complete_steps, prune, step_folder, write_manifest
 from .config import CheckpointConfig, StageConfig
 from .errors import RunError
+from .files import named_errors
 from .losses import target_loss
 from .runs import RunFolder
 from .schedules import multiplier
@@ -221,11 +222,12 @@ class StageTrainer(Trainer):
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
         """Trainer's checkpoint, written aside; hashed; renamed into place; older ones pruned."""
         shutil.rmtree(self._staging, ignore_errors=True)
+        step = self.state.global_step
+        final = step_folder(self.job.folder, step)
         try:
-            super()._save_checkpoint(model, trial)
-            step = self.state.global_step
+            with named_errors(final):
+                super()._save_checkpoint(model, trial)
             written = self._staging / f"checkpoint-{step}"
-            final = step_folder(self.job.folder, step)
             write_manifest(written, {**self.job.facts, "step": step, "steps": self.job.steps, "progress": vars(self.progress)})
             shutil.rmtree(final, ignore_errors=True)
             written.rename(final)

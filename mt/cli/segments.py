@@ -86,6 +86,8 @@ def open_input(name: str) -> Iterator[BinaryIO]:
         CorpusError: no such file, or not readable.
     """
     if name == "-":
+        if sys.stdin is None:  # closed by the shell: `<&-`
+            raise CorpusError("standard input is closed", allowed="a text file, or text on standard input")
         yield sys.stdin.buffer
         return
     try:
@@ -123,6 +125,8 @@ class Sink:
             with self._staged(self._path) as self._file:
                 yield self
             return
+        if sys.stdout is None:  # closed by the shell: `>&-`
+            raise ConfigError("standard output is closed", allowed="an open standard output, or --output FILE")
         self._file = sys.stdout.buffer
         try:
             yield self

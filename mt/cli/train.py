@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -26,14 +27,23 @@ def train(
 
         dragoman train my.yaml --resume
     """
+    from ..errors import ConfigError
     from ..recipes import load_recipe, shipped_recipes
 
-    if list_recipes or not recipe:
+    if list_recipes:
         for name, path in shipped_recipes().items():
             first = path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
             typer.echo(f"{name:20} {first}")
         return
+    if not recipe:
+        raise ConfigError("no recipe is given", allowed=f"a YAML file, or one of {', '.join(shipped_recipes())}", hint="dragoman train --list")
+    if resume and overwrite:
+        raise ConfigError("--resume with --overwrite cannot be done", allowed="one of them")
+    if accept_changes and not resume:
+        raise ConfigError("--accept-changes without --resume means nothing", allowed="--resume --accept-changes")
     config = load_recipe(recipe, overrides or [])
+
+    from rich.text import Text
 
     from ..stages import TrainOptions, train_run
     from .console import make_console, quiet_libraries
@@ -44,4 +54,4 @@ def train(
     if dry_run:
         console.print("dry run: nothing was written")
         return
-    console.print(f"next: dragoman translate --model {finished.run.path}")
+    console.print(Text(f"next: dragoman translate --model {shlex.quote(str(finished.run.path))}"), soft_wrap=True)

@@ -97,3 +97,9 @@ def test_replay_gets_its_share_of_the_draws() -> None:
 def test_a_stage_without_examples_is_refused() -> None:
     with pytest.raises(ConfigError, match="no usable example"):
         plan_of([], np.zeros(0), BudgetConfig(steps=1))
+
+
+@pytest.mark.parametrize("budget", [BudgetConfig(steps=10**12), BudgetConfig(tokens=10**15), BudgetConfig(epochs=1e9)])
+def test_a_budget_of_thousands_of_passes_is_refused_at_once(budget: BudgetConfig) -> None:
+    with pytest.raises(ConfigError, match="passes over"):
+        plan_of(streams_of(10), np.full(10, 10), budget)

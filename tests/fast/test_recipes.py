@@ -28,7 +28,7 @@ def write(folder: Path, tree: object) -> Path:
 def test_every_shipped_recipe_loads_and_its_resolved_form_loads_equal(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("ALMA", "MONO", "CORPUS", "DRAGOMAN_DATA"):
         monkeypatch.setenv(variable, f"/data/{variable}")
-    monkeypatch.setenv("LANGUAGE", "lij")
+    monkeypatch.setenv("DRAGOMAN_LANGUAGE", "lij")
     config = load_recipe(name)
     assert config.stages
     assert check_recipe(yaml.safe_load(dump_recipe(config))) == config
@@ -72,7 +72,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_known_one(tmp_path: Path) ->
         ("stages.parallel.train.method=magic", "lora"),
         ("stages.parallel.budget={tokens: 5, steps: 5}", "exactly one of"),
         ("stages.parallel.budget={tokens: -5}", "above 0"),
-        ("stages.parallel.schedule.warmup=1.5", "not a share"),
+        ("stages.parallel.schedule.warmup=1.5", "below 1"),
         ("stages.parallel.corpora.0.language=fra", "either `language`"),
         ("stages.parallel.name=../x", "folder name"),
         ("evaluation.metric=BLEURT", "not measured"),
