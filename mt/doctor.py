@@ -252,12 +252,11 @@ def _extras() -> Iterator[Finding]:
 
 def _comet() -> Finding:
     """COMET's pins contradict ours, so it lives in an environment of its own."""
-    folder = cache_folder() / "comet"
-    binaries = folder / ("Scripts" if os.name == "nt" else "bin")
-    if any((binaries / name).exists() for name in ("python", "python.exe")):
-        return Finding("comet", "ok", f"environment at {folder}")
-    install = f'{binaries / "pip"} install "unbabel-comet==2.2.7" "setuptools<82" "pyarrow<24"'
-    return Finding("comet", "warning", "no COMET environment (optional): neural scores", f"{sys.executable} -m venv {folder} && {install}")
+    from ..eval.comet_install import INSTALL_COMMAND, comet_folder, comet_python
+
+    if comet_python() is not None:
+        return Finding("comet", "ok", f"environment at {comet_folder()}")
+    return Finding("comet", "warning", "no COMET environment (optional): neural scores", INSTALL_COMMAND)
 
 
 def _parcels() -> Iterator[Finding]:
