@@ -43,7 +43,7 @@ quickstart: setup-run ## train and score a small translator (options: ARGS="..."
 	$(BIN)/dragoman quickstart $(ARGS)
 
 test: setup ## the fast tests
-	$(BIN)/python -m pytest tests/fast -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fast -q --numprocesses auto
 
 test-slow: setup ## the tests with a real small model; minutes
 	$(BIN)/python -m pytest tests/slow -q

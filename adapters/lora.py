@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..mt.errors import ModelError
@@ -27,6 +28,31 @@ def lora_config(trainable: TrainableConfig) -> LoraConfig:
     )
 
 
+def check_targets(model: PreTrainedModel, trainable: TrainableConfig) -> None:
+    """Whether LoRA finds something in the model to attach to; known before anything is trained.
+
+    Raises:
+        ModelError: none of the named target modules is in the model, or the pattern is no regular expression.
+    """
+    from peft.tuners.tuners_utils import check_target_module_exists
+
+    if trainable.targets == "all-linear":
+        return
+    config = lora_config(trainable)
+    try:
+        if trainable.targets and any(check_target_module_exists(config, name) for name, _ in model.named_modules()):
+            return
+        reason = "nothing in the model has that name"
+    except re.error as error:
+        reason = f"not a regular expression: {error}"
+    raise ModelError(f"{trainable.targets!r}: {reason}", where="train.targets", allowed=f"all-linear, or some of {_linears(model)}")
+
+
+def _linears(model: PreTrainedModel) -> str:
+    names = {name.rsplit(".", 1)[-1] for name, module in model.named_modules() if type(module).__name__.startswith("Linear")}
+    return ", ".join(sorted(names))
+
+
 def attach_lora(model: PreTrainedModel, trainable: TrainableConfig) -> PeftModel:
     """Wrap a model so that only fresh rank-r matrices train; B starts at zero, so the outputs are unchanged until the first step.
 
@@ -40,11 +66,10 @@ def attach_lora(model: PreTrainedModel, trainable: TrainableConfig) -> PeftModel
     try:
         return get_peft_model(model, lora_config(trainable))
     except ValueError as error:
-        linears = sorted({name.rsplit(".", 1)[-1] for name, module in model.named_modules() if type(module).__name__.startswith("Linear")})
         raise ModelError(
             f"LoRA cannot be attached: {error}",
             where="train.targets",
-            allowed=f"all-linear, or some of {', '.join(linears)}",
+            allowed=f"all-linear, or some of {_linears(model)}",
         ) from error
 
 

@@ -17,7 +17,8 @@ from typing import Any, Self
 from ..mt.errors import CorpusError
 from ..mt.languages import Language
 from .comet_install import INSTALL_COMMAND, comet_folder, comet_python
-from .comet_process import MetricUnavailable, WorkerProcess
+from .comet_process import WorkerProcess
+from .corpus_metrics import MetricUnavailable
 
 __all__ = ["DEFAULT_MODEL", "CometScores", "CometWorker", "MetricUnavailable", "covers"]
 

@@ -16,12 +16,8 @@ from pathlib import Path
 from threading import Event, Thread, Timer
 from typing import IO, Any
 
-from ..mt.errors import DragomanError
 from .comet_install import INSTALL_COMMAND
-
-
-class MetricUnavailable(DragomanError):  # noqa: N818 - named for what the reader of a report must know
-    """A metric that could not be computed here; others stand without it."""
+from .corpus_metrics import MetricUnavailable
 
 
 class WorkerProcess:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,20 +24,34 @@ _CHRF_BETA = 2
 _EXTRAS = {"ja-mecab": "ja", "ko-mecab": "ko"}  # tokenizer -> the extra of sacrebleu that brings its dictionary
 
 
+class MetricUnavailable(ConfigError):  # noqa: N818 - named for what a reader of the results must know
+    """A metric that cannot be computed here for want of a package or a model file; the others can."""
+
+
+@dataclass(frozen=True)
+class Tokenization:
+    """How words are found: the name of BLEU's tokenizer, and a SentencePiece model file for spBLEU (None: the one at hand)."""
+
+    bleu: str
+    pieces: Path | None = None
+
+
 @dataclass(frozen=True)
 class CorpusMetric:
     """One metric.
 
     Attributes:
         name: as users write it.
-        build: makes sacrebleu's metric; takes the BLEU tokenizer's name, which only BLEU reads.
+        build: makes sacrebleu's metric; only BLEU and spBLEU read the tokenization.
         from_sums: (samples, k) sums of sacrebleu's statistics -> (samples,) scores.
+        of_segments: (segments, k) statistics -> (segments,) sentence-level scores, as sacrebleu's `sentence_score` gives them.
         higher_is_better: false for error rates.
     """
 
     name: str
-    build: Callable[[str], SacrebleuMetric]
+    build: Callable[[Tokenization], SacrebleuMetric]
     from_sums: Callable[[Array], Array]
+    of_segments: Callable[[Array], Array]
     higher_is_better: bool = True
 
 
@@ -45,15 +60,20 @@ def _divide(numerator: Array, denominator: Array) -> Array:
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
 
 
-def _bleu_from_sums(sums: Array) -> Array:
-    """BLEU-4 (Papineni et al. 2002) with `exp` smoothing. Columns: hypothesis length, reference length, 4 matches, 4 totals."""
+def _bleu_from_sums(sums: Array, *, effective_order: bool = False) -> Array:
+    """BLEU-4 (Papineni et al. 2002) with `exp` smoothing. Columns: hypothesis length, reference length, 4 matches, 4 totals.
+
+    With the effective order, only the orders that the hypothesis is long enough for are averaged, which sentences need.
+    """
     hypothesis, reference = sums[:, 0], sums[:, 1]
     matches, totals = sums[:, 2 : 2 + _BLEU_ORDER], sums[:, 2 + _BLEU_ORDER :]
     # NIST smoothing: the k-th order without a match counts as half, a quarter, ... of a match.
     smoothed = np.where(matches > 0, matches, 0.5 ** np.cumsum(matches == 0, axis=1))
     precisions = _divide(smoothed, totals)
+    counted = totals > 0 if effective_order else np.ones_like(totals, dtype=bool)
     with np.errstate(divide="ignore"):
-        geometric_mean = np.exp(np.log(precisions).mean(axis=1))
+        logarithms = np.where(counted, np.log(precisions), 0.0)
+    geometric_mean = np.exp(logarithms.sum(axis=1) / np.maximum(counted.sum(axis=1), 1))
     penalty = np.where(hypothesis > 0, np.exp(np.minimum(0.0, 1.0 - reference / np.maximum(hypothesis, 1.0))), 0.0)
     return 100.0 * np.where(matches.any(axis=1), penalty * geometric_mean, 0.0)
 
@@ -75,9 +95,14 @@ def _ter_from_sums(sums: Array) -> Array:
     return 100.0 * np.where(length > 0, _divide(edits, length), (edits > 0).astype(np.float64))
 
 
-def _build_bleu(tokenizer: str) -> SacrebleuMetric:
+def _sentence_bleu(rows: Array) -> Array:
+    return _bleu_from_sums(rows, effective_order=True)
+
+
+def _build_bleu(tokenization: Tokenization) -> SacrebleuMetric:
     from sacrebleu.metrics.bleu import BLEU
 
+    tokenizer = tokenization.bleu
     if tokenizer not in BLEU.TOKENIZERS:
         raise ConfigError(f"unknown BLEU tokenizer {tokenizer!r}", allowed=nearest(tokenizer, BLEU.TOKENIZERS))
     try:
@@ -85,18 +110,34 @@ def _build_bleu(tokenizer: str) -> SacrebleuMetric:
     except (RuntimeError, ImportError) as error:
         extra = _EXTRAS.get(tokenizer)
         package = f"'sacrebleu[{extra}]'" if extra else "sentencepiece"
-        raise ConfigError(
+        raise MetricUnavailable(
             f"the BLEU tokenizer {tokenizer!r} needs a package that is not installed", hint=f"pip install {package}"
         ) from error
     except OSError as error:
-        raise ConfigError(
+        raise MetricUnavailable(
             f"the model of the BLEU tokenizer {tokenizer!r} could not be fetched: {error}",
             hint="run once with network access (SACREBLEU names the cache folder), or choose another tokenizer, e.g. '13a' or 'char'",
         ) from error
 
 
-def _build_chrf(word_order: int) -> Callable[[str], SacrebleuMetric]:
-    def build(_tokenizer: str) -> SacrebleuMetric:
+def _build_spbleu(tokenization: Tokenization) -> SacrebleuMetric:
+    from .spm import cached_model, local_bleu
+
+    model = tokenization.pieces or cached_model()
+    if model is not None:
+        return local_bleu(model)
+    try:
+        return _build_bleu(Tokenization("flores200"))
+    except MetricUnavailable as error:
+        raise MetricUnavailable(
+            error.problem.replace("the BLEU tokenizer 'flores200'", "spBLEU's tokenizer"),
+            allowed="the SentencePiece model of FLORES-200, kept locally",
+            hint="--spm-model FILE, or put it into the cache as spm/flores200.model (dragoman doctor names the cache folder)",
+        ) from error
+
+
+def _build_chrf(word_order: int) -> Callable[[Tokenization], SacrebleuMetric]:
+    def build(_tokenization: Tokenization) -> SacrebleuMetric:
         from sacrebleu.metrics.chrf import CHRF
 
         return CHRF(word_order=word_order, beta=_CHRF_BETA)
@@ -104,7 +145,7 @@ def _build_chrf(word_order: int) -> Callable[[str], SacrebleuMetric]:
     return build
 
 
-def _build_ter(_tokenizer: str) -> SacrebleuMetric:
+def _build_ter(_tokenization: Tokenization) -> SacrebleuMetric:
     from sacrebleu.metrics.ter import TER
 
     return TER()
@@ -113,10 +154,11 @@ def _build_ter(_tokenizer: str) -> SacrebleuMetric:
 METRICS: dict[str, CorpusMetric] = {
     metric.name: metric
     for metric in (
-        CorpusMetric("BLEU", _build_bleu, _bleu_from_sums),
-        CorpusMetric("chrF", _build_chrf(0), _chrf_from_sums),
-        CorpusMetric("chrF++", _build_chrf(2), _chrf_from_sums),
-        CorpusMetric("TER", _build_ter, _ter_from_sums, higher_is_better=False),
+        CorpusMetric("BLEU", _build_bleu, _bleu_from_sums, _sentence_bleu),
+        CorpusMetric("spBLEU", _build_spbleu, _bleu_from_sums, _sentence_bleu),
+        CorpusMetric("chrF", _build_chrf(0), _chrf_from_sums, _chrf_from_sums),
+        CorpusMetric("chrF++", _build_chrf(2), _chrf_from_sums, _chrf_from_sums),
+        CorpusMetric("TER", _build_ter, _ter_from_sums, _ter_from_sums, higher_is_better=False),
     )
 }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..mt.errors import ConfigError, CorpusError
 from .bootstrap import Array, interval, resampled_sums
-from .corpus_metrics import find_metric
+from .corpus_metrics import CorpusMetric, Tokenization, find_metric
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
@@ -92,44 +93,121 @@ def score(
         ConfigError: unknown metric or tokenizer, a tokenizer whose package is missing, impossible bootstrap settings.
         CorpusError: no segments, or sides of different lengths.
     """
-    _check_bootstrap(samples, confidence)
-    _check_lengths(hypotheses, references)
-    chosen = [find_metric(name) for name in metrics]
-    built = check_metrics(metrics, target=target, tokenizer=tokenizer)
-    if not built:
+    check_bootstrap(samples, confidence)
+    scorer = CorpusScorer(references, metrics=metrics, target=target, tokenizer=tokenizer)
+    measured = scorer.statistics(hypotheses)
+    if not measured:
         return []
-    statistics = [metric._extract_corpus_statistics(hypotheses, references) for metric in built]
-    tables: list[Array] = [np.asarray(rows, dtype=np.float64) for rows in statistics]
     scores = []
-    for metric, sacrebleu, rows, sums in zip(chosen, built, statistics, resampled_sums(tables, samples, seed), strict=True):
-        low, high = interval(metric.from_sums(sums), confidence)
-        value = float(sacrebleu._aggregate_and_compute(rows).score)
-        scores.append(Score(metric.name, value, low, high, str(sacrebleu.get_signature()), samples, seed))
+    for one, sums in zip(measured, resampled_sums([one.table for one in measured], samples, seed), strict=True):
+        low, high = interval(one.metric.from_sums(sums), confidence)
+        scores.append(Score(one.metric.name, one.value, low, high, one.signature, samples, seed))
     return scores
 
 
-def check_metrics(metrics: Sequence[str], *, target: Language | None = None, tokenizer: str | None = None) -> list[SacrebleuMetric]:
+@dataclass(frozen=True)
+class Statistics:
+    """One metric over one system's output.
+
+    Attributes:
+        metric: which.
+        value: sacrebleu's corpus score.
+        signature: sacrebleu's.
+        table: (segments, k) sufficient statistics; the corpus score is a function of their sums.
+    """
+
+    metric: CorpusMetric
+    value: float
+    signature: str
+    table: Array
+
+    @property
+    def segments(self) -> Array:
+        """(segments,) sentence-level scores."""
+        return self.metric.of_segments(self.table)
+
+
+class CorpusScorer:
+    """Metrics over one set of references, whose side is worked out once for any number of systems.
+
+    Args:
+        references: one list per reference stream.
+        metrics, target, tokenizer, spm_model: as in `check_metrics`.
+
+    Raises:
+        ConfigError: unknown metric or tokenizer, or a tokenizer whose package or model is missing.
+        CorpusError: no references, or streams of different lengths.
+    """
+
+    def __init__(
+        self,
+        references: Sequence[Sequence[str]],
+        *,
+        metrics: Sequence[str],
+        target: Language | None = None,
+        tokenizer: str | None = None,
+        spm_model: Path | None = None,
+    ) -> None:
+        _check_references(references)
+        self._references = references
+        self._chosen = [find_metric(name) for name in metrics]
+        self._built = check_metrics(metrics, target=target, tokenizer=tokenizer, spm_model=spm_model)
+        for metric in self._built:
+            metric._ref_cache = metric._cache_references(references)
+
+    def statistics(self, hypotheses: Sequence[str]) -> list[Statistics]:
+        """Every metric of one system, in the order asked for.
+
+        Raises:
+            CorpusError: more or fewer hypotheses than references, or none.
+        """
+        _check_lengths(hypotheses, self._references)
+        found = []
+        for metric, sacrebleu in zip(self._chosen, self._built, strict=True):
+            rows = sacrebleu._extract_corpus_statistics(hypotheses, None)
+            value = float(sacrebleu._aggregate_and_compute(rows).score)
+            found.append(Statistics(metric, value, str(sacrebleu.get_signature()), np.asarray(rows, dtype=np.float64)))
+        return found
+
+
+def check_metrics(
+    metrics: Sequence[str], *, target: Language | None = None, tokenizer: str | None = None, spm_model: Path | None = None
+) -> list[SacrebleuMetric]:
     """Build sacrebleu's metrics, so that a name or a tokenizer that cannot work is known before anything is translated.
+
+    Args:
+        metrics: names out of `corpus_metrics.METRICS`.
+        target: the target language; decides BLEU's tokenizer.
+        tokenizer: BLEU's tokenizer by sacrebleu's name, instead of the language's.
+        spm_model: spBLEU's SentencePiece model, instead of the one in the cache or in sacrebleu's folder.
 
     Raises:
         ConfigError: unknown metric or tokenizer, or a tokenizer whose package or model is missing.
     """
-    name = tokenizer or (target.bleu_tokenizer if target else DEFAULT_TOKENIZER)
-    return [find_metric(metric).build(name) for metric in metrics]
+    tokenization = Tokenization(tokenizer or (target.bleu_tokenizer if target else DEFAULT_TOKENIZER), spm_model)
+    return [find_metric(metric).build(tokenization) for metric in metrics]
 
 
-def _check_bootstrap(samples: int, confidence: float) -> None:
+def check_bootstrap(samples: int, confidence: float) -> None:
+    """Refuse settings that give no interval.
+
+    Raises:
+        ConfigError: fewer than one sample, or a confidence that is not a share.
+    """
     if samples < 1:
         raise ConfigError(f"a bootstrap of {samples} samples has no interval", allowed="1 or more; 1000 is usual")
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence {confidence} is not a share", allowed="between 0 and 1, e.g. 0.95")
 
 
-def _check_lengths(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def _check_references(references: Sequence[Sequence[str]]) -> None:
     if not references:
         raise CorpusError("there is no reference to score against", allowed="one list of lines per reference stream")
     if any(isinstance(stream, str) for stream in references):
         raise CorpusError("the references are one flat list of lines", allowed="one list of lines per reference stream, e.g. [lines]")
+
+
+def _check_lengths(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
     for number, stream in enumerate(references, 1):
         if len(stream) != len(hypotheses):
             raise CorpusError(

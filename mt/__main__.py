@@ -1,4 +1,4 @@
-"""`python -m dragoman.mt`: the command without its script, as launchers such as `accelerate launch -m` want it."""
+"""`python -m dragoman.mt`: the command where its script is not on the path."""
 
 from .cli.main import main
 

@@ -21,6 +21,8 @@ from .errors import ConfigError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+MOST_BEAMS = 256  # quality falls long before, and memory grows with each
+
 
 @dataclass(frozen=True)
 class Request:
@@ -95,7 +97,7 @@ def check_decoding(config: DecodingConfig) -> None:
         ConfigError: which setting, and what it may be.
     """
     wrong = [
-        ("beams", config.beams < 1, "1 or more"),
+        ("beams", not 1 <= config.beams <= MOST_BEAMS, f"1 to {MOST_BEAMS}"),
         ("max_new_tokens", config.max_new_tokens is not None and config.max_new_tokens < 1, "1 or more, or null"),
         ("temperature", not 0 < config.temperature < float("inf"), "above 0 (greedy: sample false)"),
         ("top_p", not 0 < config.top_p <= 1, "above 0, at most 1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -272,4 +273,4 @@ def _parcels() -> Iterator[Finding]:
 
 
 def _fetch_command(pin: Pin) -> str:
-    return f"pip download --no-deps --only-binary=:all: --dest {wheel_folder()} {pin.name}=={pin.version}"
+    return f"pip download --no-deps --only-binary=:all: --dest {shlex.quote(str(wheel_folder()))} {pin.name}=={pin.version}"

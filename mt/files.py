@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from .errors import ConfigError
+
 _NEARLY_NOTHING = 1 << 20  # bytes left on a disk that counts as full
 
 
@@ -28,11 +30,32 @@ def named_errors(path: Path) -> Iterator[None]:
         error.filename = error.filename or str(path)
         raise
     except Exception as error:
-        if type(error).__name__ == "SafetensorError" or isinstance(error, RuntimeError):
-            there = next(folder for folder in path.absolute().parents if folder.exists())
-            if "No space left" in str(error) or shutil.disk_usage(there).free < _NEARLY_NOTHING:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
+        by_writer = type(error).__name__ == "SafetensorError" or isinstance(error, RuntimeError)
+        full = "No space left" in str(error) or shutil.disk_usage(nearest_there(path)).free < _NEARLY_NOTHING
+        if by_writer and full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
         raise
+
+
+def check_writable(path: Path) -> None:
+    """Whether a file could be written there, asked before the work whose result it shall hold.
+
+    Raises:
+        ConfigError: it is a folder, or below a file, or nobody gave us the right.
+    """
+    there = nearest_there(path)
+    if path.is_dir() or not (path.exists() or there.is_dir()) or not os.access(there, os.W_OK):
+        raise ConfigError("cannot be written", where=path, allowed="a file in a folder you may write to")
+
+
+def is_special(path: Path) -> bool:
+    """Something that is there and no regular file: a device or pipe to write into, never to put a file in the place of."""
+    return path.exists() and not path.is_file()
+
+
+def nearest_there(path: Path) -> Path:
+    """The path itself, or the nearest folder above it that exists."""
+    return next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
 
 
 def sha256_of(path: Path) -> str:
@@ -43,11 +66,17 @@ def sha256_of(path: Path) -> str:
 
 def write_atomically(path: Path, data: str | bytes) -> None:
     """Write a file so that readers see the old content or the new, never half of it."""
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    if is_special(path):
+        with named_errors(path):
+            path.write_bytes(content)
+        return
+    path = path.resolve()  # a link stays one: what it points to is replaced
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with named_errors(path), os.fdopen(handle, "wb") as stream:
-            stream.write(data.encode("utf-8") if isinstance(data, str) else data)
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         Path(staged).chmod(0o644)

@@ -63,7 +63,7 @@ def show_stage(console: Console, summary: StageSummary, data: StageData) -> None
     console.rule(f"[bold]stage {summary.name}[/]")
     table = Table("corpus", "examples", "sequences drawn", box=None, pad_edge=False)
     for label, count in data.streams.items():
-        table.add_row(label, f"{count:,}", f"{data.plan.draws.get(label, 0):,}")
+        table.add_row(Text(label), f"{count:,}", f"{data.plan.draws.get(label, 0):,}")
     console.print(table)
     for label, tallies in data.tallies.items():
         for tally in tallies:

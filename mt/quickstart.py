@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from ..eval.metrics import Score
-from .config import CorpusConfig, ModelConfig, RunConfig
+from .config import CorpusConfig, RunConfig
 from .corpora import read_pairs
 from .corpora.catalogues import check_catalogue_language
 from .corpora.records import Pair
@@ -26,7 +28,7 @@ from .files import write_atomically, write_json
 from .filters import FilterRules, filter_pairs
 from .languages import Language, find_language
 from .recipes import load_recipe
-from .reports import StageScores, stage_table
+from .reports import scored_stages, stage_table
 from .runs import RunFolder, machine, package_versions
 from .sources import resolve_model
 from .splits import Split, held_out_split
@@ -75,8 +77,8 @@ def run_quickstart(options: QuickstartOptions, console: Console) -> QuickstartRe
     name = f"quickstart-{source.bcp47}-{target.bcp47}"
     run = RunFolder(Path(options.run) if options.run else free_folder(Path("runs"), name, options.overwrite))
     run.check_free(overwrite=options.overwrite)
-    _check_options(options)
-    console.print(f"[bold]Dragoman quickstart[/] {source.name} to {target.name}, run folder {run.path}")
+    _check_options(options, run, source, target)
+    console.print(f"[bold]Dragoman quickstart[/] {source.name} to {target.name}, run folder {escape(str(run.path))}")
     pairs = catalogue_pairs(source, target, console)
     split = split_pairs(pairs, options.seed)
     write_data(run.path / "data", split)
@@ -91,14 +93,17 @@ def run_quickstart(options: QuickstartOptions, console: Console) -> QuickstartRe
     return QuickstartResult(trained, split, config, time.perf_counter() - started)
 
 
-def _check_options(options: QuickstartOptions) -> None:
-    """What would fail after minutes of fetching, asked before: time to train, a device, a model."""
+def _check_options(options: QuickstartOptions, run: RunFolder, source: Language, target: Language) -> None:
+    """What would fail after minutes of fetching, asked before: languages, time to train, a recipe, a device, a model."""
     from .devices import choose_device
 
     if options.minutes is not None and not 0 < options.minutes < math.inf:
         raise ConfigError(f"{options.minutes:g} minutes is no time to train", where="--minutes", allowed="above 0")
-    choose_device(options.device)
-    resolve_model(options.model or ModelConfig().source)
+    if source == target:
+        raise CorpusError(f"source and target are both {source.name}", hint="--target LANGUAGE")
+    model = quickstart_recipe(options, run, source, target, FEWEST_PAIRS).model
+    choose_device(model.device, model.dtype)
+    resolve_model(model.source)
 
 
 def free_folder(parent: Path, name: str, overwrite: bool) -> Path:
@@ -111,8 +116,6 @@ def free_folder(parent: Path, name: str, overwrite: bool) -> Path:
 
 def catalogue_pairs(source: Language, target: Language, console: Console) -> list[Pair]:
     """Human translations of interface strings out of the pinned wheels, cleaned, without exact repetitions."""
-    if source == target:
-        raise CorpusError(f"source and target are both {source.name}", hint="--target LANGUAGE")
     for side in (source, target):
         if side.iso639_3 != "eng":
             check_catalogue_language(CATALOGUES, side.bcp47, FEWEST_PAIRS)
@@ -185,14 +188,10 @@ def scale_to_minutes(config: RunConfig, minutes: float, console: Console) -> Run
 
 def show_result(result: QuickstartResult, console: Console) -> None:
     """The table, ten translations side by side, and what to do next."""
-    rows = [
-        StageScores(name, results[0].scores, results[0].seconds, tokens)
-        for (name, results), tokens in zip(result.trained.tests, _tokens_so_far(result), strict=True)
-    ]
-    console.print(stage_table(rows))
+    console.print(stage_table(scored_stages(result.trained.run.path)))
     before, after = result.trained.tests[0][1][0], result.trained.tests[-1][1][0]
     console.print(samples_table(before, after))
-    run = result.trained.run.path
+    run = shlex.quote(str(result.trained.run.path))
     direction = f"--from {after.dev_set.source.bcp47} --to {after.dev_set.target.bcp47}"
     console.print(f"\n{result.seconds / 60:.1f} minutes in all. Next:")
     for command in (
@@ -220,22 +219,11 @@ def _shorten(text: str, limit: int = 160) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def _tokens_so_far(result: QuickstartResult) -> list[int]:
-    tokens = [0]
-    for event in result.trained.run.events():
-        if event["event"] == "stage_end":
-            tokens.append(tokens[-1] + event["tokens"])
-    return tokens
-
-
 def result_json(result: QuickstartResult) -> dict[str, Any]:
     """The table for machines: `stages`, and what makes it repeatable."""
     last = result.trained.tests[-1][1][0]
     return {
-        "stages": [
-            {"name": name, "tokens": tokens, **_flat(results[0].scores)}
-            for (name, results), tokens in zip(result.trained.tests, _tokens_so_far(result), strict=True)
-        ],
+        "stages": [{"name": row.name, "tokens": row.tokens, **_flat(row.scores)} for row in scored_stages(result.trained.run.path)],
         "direction": last.dev_set.direction,
         "signatures": {score.name: score.signature for score in last.scores},
         "pairs": {name: len(getattr(result.split, name)) for name in ("train", "dev", "test")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from .bounds import check_bounds
 from .config import CorpusConfig, RunConfig, StageConfig
-from .errors import ConfigError, nearest
+from .errors import ConfigError, LanguageError, nearest
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MOST_VALUES = 100_000
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -55,16 +56,42 @@ def find_recipe(recipe: str | Path) -> Path:
 
 def _parse_yaml(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"), _RecipeLoader)
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8 text", where=path) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         raise ConfigError(f"not valid YAML: {getattr(error, 'problem', error)}", where=where) from error
+    except (ValueError, RecursionError) as error:  # a date such as 2024-13-45; thousands of brackets
+        raise ConfigError(f"not valid YAML: {error}", where=path) from error
+    _check_size(tree, path)
     if not isinstance(tree, dict):
         raise ConfigError("a recipe is a mapping of keys", where=path, allowed=", ".join(f.name for f in dataclasses.fields(RunConfig)))
     return tree
+
+
+class _RecipeLoader(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error: the first value would be dropped without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
+def _check_size(tree: Any, path: Path) -> None:
+    """A few aliases (`*a`) can stand for billions of values, or for themselves."""
+    waiting, seen = [tree], 0
+    while waiting:
+        node = waiting.pop()
+        seen += 1
+        if seen > _MOST_VALUES:
+            raise ConfigError(f"it holds more than {_MOST_VALUES:,} values, aliases written out", where=path)
+        waiting += node.values() if isinstance(node, dict) else node if isinstance(node, list) else []
 
 
 def apply_override(tree: dict[str, Any], override: str) -> None:
@@ -102,22 +129,22 @@ def _position(items: list[Any], part: str, key: str) -> int:
     names = [str(item["name"]) if isinstance(item, dict) and "name" in item else str(i) for i, item in enumerate(items)]
     if part in names:
         return names.index(part)
-    if part.isdigit() and int(part) < len(items):
+    if part.isdecimal() and int(part) < len(items):
         return int(part)
     raise ConfigError(f"no item {part!r}", where=key, allowed=nearest(part, names))
 
 
-def _expand(node: Any, variables: Mapping[str, str], where: str) -> Any:
+def _expand(node: Any, variables: Mapping[str, str], where: str, key: str = "") -> Any:
     """Replace `${NAME}` in every string: environment variables, and RUN for the run folder."""
     if isinstance(node, dict):
-        return {key: _expand(value, variables, f"{where}: {key}") for key, value in node.items()}
+        return {name: _expand(value, variables, where, f"{key}.{name}") for name, value in node.items()}
     if isinstance(node, list):
-        return [_expand(item, variables, where) for item in node]
+        return [_expand(item, variables, where, f"{key}.{position}") for position, item in enumerate(node)]
     if not isinstance(node, str):
         return node
     for name in _VARIABLE.findall(node):
         if name not in variables:
-            raise ConfigError(f"the variable ${{{name}}} is not set", where=where, hint=f"export {name}=...")
+            raise ConfigError(f"the variable ${{{name}}} is not set", where=f"{where}: {key.lstrip('.')}", hint=f"export {name}=...")
     return _VARIABLE.sub(lambda match: variables[match[1]], node)
 
 
@@ -211,9 +238,7 @@ def _check_stage(stage: StageConfig, at: str) -> None:
         check_corpus(corpus, f"{at}.corpora")
     given = [f.name for f in dataclasses.fields(stage.budget) if getattr(stage.budget, f.name) is not None]
     if len(given) != 1:
-        raise ConfigError(
-            f"given: {', '.join(given) or 'none'}", where=f"{at}.budget", allowed="exactly one of tokens, steps, epochs"
-        )
+        raise ConfigError(f"given: {', '.join(given) or 'none'}", where=f"{at}.budget", allowed="exactly one of tokens, steps, epochs")
     replayed = [corpus.replay for corpus in stage.corpora]
     if stage.mixture.replay is not None and (not any(replayed) or all(replayed)):
         raise ConfigError("a replay share needs corpora marked `replay: true` and others", where=f"{at}.mixture.replay")
@@ -231,7 +256,10 @@ def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None)
         raise ConfigError("a dev or test corpus is parallel: it names `source` and `target`", where=at)
     for spelling in [corpus.language, *sides]:
         if spelling:
-            find_language(spelling)
+            try:
+                find_language(spelling)
+            except LanguageError as error:
+                raise LanguageError(error.problem, where=at, allowed=error.allowed, hint=error.hint) from None
 
 
 def dump_recipe(config: RunConfig) -> str:

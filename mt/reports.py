@@ -190,6 +190,23 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def scored_stages(run: Path) -> list[StageScores]:
+    """The test scores of a run in the order they were measured: at step 0 and after each stage, with the tokens trained by then."""
+    log = read_log(run)
+    trained, total = {"step 0": 0}, 0
+    for end in log.ends:
+        total += end.tokens
+        trained[f"after {end.stage}"] = total
+    tests = [evaluation for evaluation in log.evaluations if evaluation.step is None]
+    several = len({evaluation.set_name for evaluation in tests}) > 1
+    return [
+        StageScores(
+            f"{test.stage}, {test.set_name}" if several else test.stage, list(test.scores), test.seconds, trained.get(test.stage, total)
+        )
+        for test in tests
+    ]
+
+
 def stage_table(rows: Sequence[StageScores]) -> Table:
     """What each stage brought, for the terminal: scores with intervals, the gain over the first row, tokens and time."""
     from rich.table import Table

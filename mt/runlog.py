@@ -44,6 +44,7 @@ class Evaluation:
     direction: str
     scores: tuple[Score, ...]
     translations: tuple[Translated, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,7 @@ def _evaluation(record: Record) -> Evaluation:
         direction=direction,
         scores=tuple(Score.from_json(one) for one in _records(record["scores"])),
         translations=tuple(_translated(one) for one in _records(record.get("translations", []))),
+        seconds=float(str(record.get("seconds", 0.0))),
     )
 
 

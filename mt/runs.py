@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import RunError
-from .files import named_errors, write_atomically, write_json
+from .files import named_errors, nearest_there, write_atomically, write_json
 
 PACKAGES = ("dragoman", "torch", "transformers", "peft", "accelerate", "tokenizers", "bitsandbytes", "sacrebleu", "safetensors", "numpy")
 Event = Mapping[str, Any]
@@ -64,7 +64,7 @@ class RunFolder:
         Raises:
             RunError: a run is there already and `overwrite` was not asked for, or the path cannot be a folder one may write to.
         """
-        there = next(path for path in (self.path.absolute(), *self.path.absolute().parents) if path.exists())
+        there = nearest_there(self.path)
         if not there.is_dir():
             raise RunError("a file is where the run folder should be", where=there, hint="run=ANOTHER_FOLDER")
         if not os.access(there, os.W_OK | os.X_OK):
@@ -73,13 +73,20 @@ class RunFolder:
             raise RunError("there is a run in this folder already", where=self.path, hint="--resume, --overwrite, or run=ANOTHER_FOLDER")
 
     def make_fresh(self) -> None:
-        """Make the folder, without what an earlier run left in it; call `check_free` long before."""
+        """Make the folder, without what an earlier run left in it; call `check_free` long before.
+
+        Raises:
+            RunError: it cannot be made after all.
+        """
         if self.config_file.exists() or self.model.exists():
             for name in ("checkpoints", "model", "plots", "tensorboard"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
             for name in ("config.yaml", "data.json", "metrics.jsonl", "report.html", "environment.json"):
                 (self.path / name).unlink(missing_ok=True)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"the run folder cannot be made: {error.strerror}", where=self.path, hint="run=ANOTHER_FOLDER") from error
 
     def append(self, event: Event) -> None:
         """Add one event to metrics.jsonl."""

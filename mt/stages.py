@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from ..adapters.lora import check_targets
 from ..eval.corpus_metrics import find_metric
 from ..eval.metrics import check_metrics
 from .batches import Layout, StepDataset
@@ -72,6 +73,7 @@ def train_run(config: RunConfig, options: TrainOptions, console: Console) -> Tra
     Raises:
         DragomanError: anything wrong with the recipe, the data, the model or the run folder; nothing half-written is left behind.
     """
+    refuse_several_processes()
     run = _Run(config, options, console)
     try:
         return run.train()
@@ -111,6 +113,9 @@ class _Run:
             raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")
         self.model = StageModel(load_starting_model(config.model), config.model, base_changed=starts_from_adapter(config.model))
         self._describe_start()
+        for stage in config.stages:
+            if stage.train.method != "full":
+                check_targets(self.model.loaded.model, stage.train)
         datasets = [self._dataset(stage, each) for stage, each in zip(config.stages, data, strict=True)]
         summaries = [
             summarise(stage.name, each, dataset, tokenizer) for stage, each, dataset in zip(config.stages, data, datasets, strict=True)
@@ -180,21 +185,18 @@ class _Run:
 
     def _describe_start(self) -> None:
         loaded = self.model.loaded
-        self.console.print(f"model {loaded.source} on {loaded.choice.device} ({loaded.choice.reason})")
+        self.console.print(f"model {loaded.source} on {loaded.choice.device} ({loaded.choice.reason})", markup=False)
 
     def _dataset(self, stage: StageConfig, data: StageData) -> StepDataset:
         device = self.model.loaded.choice.device.partition(":")[0]
         layout = layout_for(stage, device)
         budget = stage.batch.micro_tokens or max(MICRO_TOKENS[device], stage.batch.max_length)
-        rank, processes = _place_among_processes()
-        return StepDataset(
-            data.plan, data.examples, layout=layout, micro_tokens=budget, padding=self.padding, rank=rank, processes=processes
-        )
+        return StepDataset(data.plan, data.examples, layout=layout, micro_tokens=budget, padding=self.padding)
 
     def _write_inputs(self, data: Sequence[StageData]) -> None:
         if self.options.dry_run or (self.options.resume and not self.options.accept_changes):
             return
-        if not self.options.resume and _place_among_processes()[0] == 0:
+        if not self.options.resume:
             self.run.make_fresh()
         inputs = {
             stage.name: {
@@ -336,7 +338,7 @@ class _Run:
             loaded.tokenizer.save_pretrained(folder)
             write_json(folder / "dragoman.json", self._model_facts(kind))
             write_atomically(folder / "README.md", model_card(self.config, self.run, self._model_facts(kind)))
-        self.console.print(f"model ({kind}) saved in {self.run.model}")
+        self.console.print(f"model ({kind}) saved in {self.run.model}", markup=False)
 
     def _model_facts(self, kind: str) -> dict[str, Any]:
         return {
@@ -350,9 +352,13 @@ class _Run:
         }
 
 
-def _place_among_processes() -> tuple[int, int]:
-    """(rank, number of processes) under `accelerate launch`; (0, 1) alone."""
-    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+def refuse_several_processes() -> None:
+    """Steps can be shared among processes, but writing the run folder and evaluating cannot yet: better none than a torn run."""
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count > 1:
+        raise RunError(
+            f"{count} processes were started", allowed="one process (on one GPU, or the CPU)", hint="dragoman train ... without a launcher"
+        )
 
 
 def layout_for(stage: StageConfig, device: str) -> Layout:

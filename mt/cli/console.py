@@ -5,8 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from ..translator import Progress
 
 
 def make_console() -> Console:
@@ -38,3 +44,17 @@ def quiet_libraries() -> None:
     transformers.logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=UserWarning, module="torch|peft|transformers|accelerate|bitsandbytes")
     warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+@contextmanager
+def translation_bar(console: Console) -> Iterator[Progress | None]:
+    """A bar on standard error when that is a terminal; nothing otherwise."""
+    if not console.is_terminal:
+        yield None
+        return
+    from rich.progress import Progress as Bar
+    from rich.progress import TimeElapsedColumn
+
+    with Bar(*Bar.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("translating")
+        yield lambda done, total: bar.update(task, completed=done, total=total)

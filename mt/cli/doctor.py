@@ -28,8 +28,11 @@ def doctor(
     from rich.text import Text
 
     from ..doctor import examine, healthy
+    from ..files import check_writable
     from .console import make_console
 
+    if json is not None and str(json) != "-":
+        check_writable(json)
     findings = examine()
     table = Table("what", "state", "detail", "fix", title="dragoman doctor")
     for finding in findings:

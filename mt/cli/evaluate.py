@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from .translate import _progress
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -40,6 +38,9 @@ def evaluate(
     ] = None,
     install_comet: Annotated[bool, typer.Option("--install-comet", help="Build COMET's environment (1.6 GB), and stop.")] = False,
     terms: Annotated[Path | None, typer.Option("--terms", help="A term list: adds how many terms were kept to.")] = None,
+    terms_kind: Annotated[
+        str | None, typer.Option("--terms-kind", help="Of a list with several dictionaries: terms, proper, random.")
+    ] = None,
     test: Annotated[
         Literal["randomisation", "bootstrap"], typer.Option("--test", help="What gives p-values; bootstrap is that of Moses and sacrebleu.")
     ] = "randomisation",
@@ -89,6 +90,7 @@ def evaluate(
         spm_model=spm_model,
         comet=tuple(comet_model or ([DEFAULT_MODEL] if comet else [])),
         terms=terms,
+        terms_kind=terms_kind,
         all_pairs=all_pairs,
         test=TestSettings(test, bootstrap, trials, seed),
     )
@@ -107,7 +109,9 @@ def evaluate(
     )
     if request.models:
         quiet_libraries()
-    with _progress(console) as progress:
+    from .console import translation_bar
+
+    with translation_bar(console) as progress:
         evaluations = run_request(request, lambda line: console.print(line, style="dim", markup=False), progress=progress)
     _show(evaluations, console, to_stderr=Path("-") in (json_file, tsv_file))
     _write(evaluations, json_file, tsv_file, report, console)

@@ -33,9 +33,12 @@ def quickstart(
 
         dragoman quickstart --source cy --target eng
     """
+    from ..files import check_writable
     from ..quickstart import QuickstartOptions, run_quickstart, show_result, write_result
     from .console import make_console, quiet_libraries
 
+    if json_file:
+        check_writable(json_file)
     quiet_libraries()
     console = make_console()
     options = QuickstartOptions(source, target, run, minutes, model, seed, device, overwrite)
@@ -43,4 +46,4 @@ def quickstart(
     show_result(result, console)
     if json_file:
         write_result(result, json_file)
-        console.print(f"table written to {json_file}")
+        console.print(f"table written to {json_file}", markup=False)

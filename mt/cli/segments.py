@@ -15,6 +15,7 @@ from typing import BinaryIO, Literal
 import typer
 
 from ..errors import ConfigError, CorpusError
+from ..files import is_special
 
 Separation = Literal["line", "blank-line"]
 _OWN_EXPLANATIONS = {
@@ -121,6 +122,10 @@ class Sink:
         Raises:
             ConfigError: the output path cannot be written to; told before anything is translated.
         """
+        if self._path is not None and is_special(self._path) and not self._path.is_dir():
+            with self._path.open("wb") as self._file:  # /dev/null, a named pipe
+                yield self
+            return
         if self._path is not None:
             with self._staged(self._path) as self._file:
                 yield self
@@ -158,6 +163,7 @@ class Sink:
         try:
             if path.is_dir():
                 raise IsADirectoryError(21, "is a folder")
+            path = path.resolve()  # a link stays one: what it points to is replaced
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, staged = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         except OSError as error:

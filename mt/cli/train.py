@@ -36,7 +36,8 @@ def train(
             typer.echo(f"{name:20} {first}")
         return
     if not recipe:
-        raise ConfigError("no recipe is given", allowed=f"a YAML file, or one of {', '.join(shipped_recipes())}", hint="dragoman train --list")
+        shipped = ", ".join(shipped_recipes())
+        raise ConfigError("no recipe is given", allowed=f"a YAML file, or one of {shipped}", hint="dragoman train --list")
     if resume and overwrite:
         raise ConfigError("--resume with --overwrite cannot be done", allowed="one of them")
     if accept_changes and not resume:
@@ -45,6 +46,7 @@ def train(
 
     from rich.text import Text
 
+    from ..reports import scored_stages, stage_table
     from ..stages import TrainOptions, train_run
     from .console import make_console, quiet_libraries
 
@@ -54,4 +56,8 @@ def train(
     if dry_run:
         console.print("dry run: nothing was written")
         return
+    rows = scored_stages(finished.run.path)
+    if rows:
+        console.print(stage_table(rows))
+    console.print(f"report: {finished.run.path / 'report.html'}", markup=False, soft_wrap=True)
     console.print(Text(f"next: dragoman translate --model {shlex.quote(str(finished.run.path))}"), soft_wrap=True)

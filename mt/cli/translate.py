@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from ..config import DecodingConfig
     from ..languages import Language
     from ..prompts import PromptTemplate
-    from ..translator import Progress, Translator
+    from ..translator import Translator
 
 _WINDOW = 1024  # segments sorted by length together: enough to fill batches evenly, few enough that results flow
 
@@ -156,7 +155,9 @@ def _show_prompt(read: Iterator[Segment], template: PromptTemplate, direction: t
 def _translate_all(
     read: Iterator[Segment], translator: Translator, sink: Sink, notes: Notes, console: Console, *, interactive: bool
 ) -> None:
-    with _progress(console) as progress:
+    from .console import translation_bar
+
+    with translation_bar(console) as progress:
         for window in _windows(read, 1 if interactive else _WINDOW):
             for segment, done in zip(window, translator.translate([one.text for one in window], progress=progress), strict=True):
                 if sink.as_json:
@@ -193,17 +194,3 @@ def _windows(read: Iterator[Segment], size: int) -> Iterator[list[Segment]]:
 
 def _is_terminal(lines: Iterable[bytes]) -> bool:
     return bool(getattr(lines, "isatty", lambda: False)())
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Progress | None]:
-    """A bar on standard error when that is a terminal; nothing otherwise."""
-    if not console.is_terminal:
-        yield None
-        return
-    from rich.progress import Progress as Bar
-    from rich.progress import TimeElapsedColumn
-
-    with Bar(*Bar.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("translating")
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -17,6 +17,7 @@ import yaml
 from typer.exceptions import TyperException
 
 from dragoman.eval import METRICS
+from dragoman.eval.testset_formats import check_format
 from dragoman.mt.checks import EXPLANATIONS
 from dragoman.mt.cli.main import app
 from dragoman.mt.config import RunConfig
@@ -210,6 +211,8 @@ def test_yaml_examples_are_recipes_corpora_or_templates_that_load(page: Path) ->
         tree = yaml.safe_load(block)
         if isinstance(tree, dict) and "target" in tree:
             template_from_fields(tree, page.name)
+        elif isinstance(tree, dict) and "layouts" in tree:
+            check_format(tree, page.name)
         elif isinstance(tree, dict):
             check_recipe(tree)
         else:

@@ -18,6 +18,7 @@ import torch
 import yaml
 from rich.console import Console
 from safetensors.torch import load_file
+from training_recipes import recipe
 
 from dragoman.mt.checkpoints import complete_steps, read_manifest, step_folder
 from dragoman.mt.errors import DragomanError, RunError
@@ -25,61 +26,6 @@ from dragoman.mt.models import load_model
 from dragoman.mt.recipes import check_recipe
 from dragoman.mt.runs import RunFolder
 from dragoman.mt.stages import TrainedRun, TrainOptions, train_run
-
-WORDS = "dog cat house tree water stone bird fish moon star river road bread salt wine fire wind snow rain leaf".split()
-TRANSLATED = "chien chat maison arbre eau pierre oiseau poisson lune étoile fleuve route pain sel vin feu vent neige pluie feuille".split()
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Word-for-word translations: enough for a tiny model to begin to learn something."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    pairs = [
-        (f"the {a} and the {b}", f"{x} et {y}")
-        for a, x in zip(WORDS, TRANSLATED, strict=True)
-        for b, y in zip(WORDS, TRANSLATED, strict=True)
-    ]
-    rows = [f"{source}\t{target}\n" for source, target in pairs]
-    (folder / "train.tsv").write_text("".join(rows[:300]), encoding="utf-8")
-    (folder / "dev.tsv").write_text("".join(rows[300:306]), encoding="utf-8")
-    (folder / "test.tsv").write_text("".join(rows[306:312]), encoding="utf-8")
-    (folder / "mono.txt").write_text("".join(f"{target}\n" for _, target in pairs[:200]), encoding="utf-8")
-    return folder
-
-
-def recipe(
-    data: Path, model: Path, run: Path, *, steps: int = 8, method: str = "lora", evaluate: bool = True, **stage: Any
-) -> dict[str, Any]:
-    pair = {"source": "eng", "target": "fra"}
-    train = {"method": method, "rank": 4, "alpha": 8, "dropout": 0.1 if method == "lora" else 0.0}
-    common = {"train": train, "schedule": {"kind": "cosine", "peak": 1e-2 if method != "full" else 1e-3}, "evaluate_every": 4}
-    held_out = {"corpora": [{"name": "dev", "path": str(data / "dev.tsv"), **pair}], "test": [{"path": str(data / "test.tsv"), **pair}]}
-    decoding = {"stop": "line", "max_new_tokens": 8}
-    return {
-        "run": str(run),
-        "seed": 3,
-        "model": {"source": str(model), "device": "cpu"},
-        "evaluation": {"sentences": 4, "decoding": decoding, **(held_out if evaluate else {})},
-        "checkpoints": {"every": 2, "keep": 100},
-        "stages": [
-            {
-                "name": "mono",
-                "corpora": [{"path": str(data / "mono.txt"), "language": "fra"}],
-                "batch": {"sequences": 2, "max_length": 64},
-                "budget": {"steps": steps},
-                **common,
-            },
-            {
-                "name": "pairs",
-                "corpora": [{"path": str(data / "train.tsv"), **pair}],
-                "batch": {"sequences": 4, "max_length": 200},
-                "budget": {"steps": steps},
-                **common,
-                **stage,
-            },
-        ],
-    }
 
 
 def fit(tree: dict[str, Any], **options: bool) -> TrainedRun:
@@ -316,3 +262,12 @@ def test_an_empty_corpus_is_refused_before_anything_is_written(data: Path, tiny_
     with pytest.raises(DragomanError):
         fit(recipe(data, tiny_llama_folder, tmp_path / "run"))
     assert not (tmp_path / "run/config.yaml").exists()
+
+
+def test_several_processes_are_refused_before_anything_is_written(
+    data: Path, tiny_llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RunError, match="2 processes"):
+        fit(recipe(data, tiny_llama_folder, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
