@@ -351,10 +351,15 @@ def test_a_run_interrupted_with_ctrl_c_says_in_one_line_how_to_go_on_and_goes_on
         return step(self, *arguments)
 
     mine.tree["checkpoints"]["every"] = 1
-    with monkeypatch.context() as patch:
-        patch.setattr(StageTrainer, "training_step", interrupted_step)
-        patch.setattr(os, "_exit", sys.exit)
-        outcome = dragoman("train", mine.write("run", str(mine.run.with_name("my run"))))
+    # A test run that was started in the background inherits an ignored SIGINT.
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(StageTrainer, "training_step", interrupted_step)
+            patch.setattr(os, "_exit", sys.exit)
+            outcome = dragoman("train", mine.write("run", str(mine.run.with_name("my run"))))
+    finally:
+        signal.signal(signal.SIGINT, inherited)
     assert outcome.code == 130
     assert "Traceback" not in outcome.err
     config = mine.run.with_name("my run") / "config.yaml"
