@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from rich.console import Console
 from ..adapters.lora import check_targets
 from ..eval.corpus_metrics import find_metric
 from ..eval.metrics import check_metrics
-from .batches import Layout, StepDataset
+from .batches import MICRO_TOKENS, StepDataset, layout_for
 from .checkpoints import complete_steps, read_manifest, step_folder
 from .config import RunConfig, StageConfig
 from .corpora import fingerprint
@@ -43,7 +43,8 @@ from .stage_model import StageModel, load_starting_model, starts_from_adapter
 from .tokenization import padding_id
 from .training import Progress, StageJob, StageTrainer
 
-MICRO_TOKENS = {"cpu": 1024, "cuda": 8192}  # measured: beyond these a larger forward pass is no faster per token
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,15 @@ class TrainedRun:
     summaries: list[StageSummary]
     loaded: LoadedModel
     estimate: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage ready to train: its settings, its steps on this device, its numbers."""
+
+    stage: StageConfig
+    dataset: StepDataset
+    summary: StageSummary
 
 
 def train_run(config: RunConfig, options: TrainOptions, console: Console) -> TrainedRun:
@@ -93,51 +103,64 @@ class _Run:
         seed_everything(config.seed)
 
     def train(self) -> TrainedRun:
-        config = self.config
         self._claim_folder()
+        tokenizer, data = self._read_inputs()
+        self._load_model()
+        planned = self._preflight(data, tokenizer)
+        if self.options.dry_run:
+            self._prepare(planned[0].stage)
+            guess = self._show_estimate(planned[0])
+            return TrainedRun(self.run, [], [each.summary for each in planned], self.model.loaded, guess)
+        self._write_inputs(data)
+        tests = [("step 0", self._measure("step 0"))]
+        for each in planned:
+            self._train_stage(each)
+            tests.append((f"after {each.stage.name}", self._measure(f"after {each.stage.name}")))
+        self._save_model()
+        plot_curves(self.run.path)
+        write_report(self.run.path)
+        return TrainedRun(self.run, tests, [each.summary for each in planned], self.model.loaded)
+
+    # ---- before the first step ----
+
+    def _read_inputs(self) -> tuple[PreTrainedTokenizerBase, list[StageData]]:
+        """Every corpus read, tokenised and planned, and compared with what a run to resume was made from."""
+        config = self.config
         tokenizer = load_tokenizer(config.model.source, revision=config.model.revision)
         self.padding = padding_id(tokenizer)
-        self.facts: dict[str, Any] = {
-            "tokenizer": tokenizer_digest(tokenizer),
-            "prompt": template_fields(self.template),
-            "data": [],
-            "recipe": recipe_digest(config),
-        }
         data = [build_stage(config, number, tokenizer, self.template) for number in range(len(config.stages))]
         self._check_metrics()
         self.dev = load_dev_sets(config.evaluation.corpora, config.evaluation.sentences)
         self.test = load_dev_sets(config.evaluation.test, config.evaluation.test_sentences)
-        self.facts["data"] = self._data_facts(data)
+        self.facts: dict[str, Any] = {
+            "tokenizer": tokenizer_digest(tokenizer),
+            "prompt": template_fields(self.template),
+            "data": self._data_facts(data),
+            "recipe": recipe_digest(config),
+        }
         self._check_unchanged()
-        if config.save == "adapter" and starts_from_adapter(config.model):
+        return tokenizer, data
+
+    def _load_model(self) -> None:
+        settings = self.config.model
+        from_adapter = starts_from_adapter(settings)
+        if self.config.save == "adapter" and from_adapter:
             raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")
-        self.model = StageModel(load_starting_model(config.model), config.model, base_changed=starts_from_adapter(config.model))
+        self.model = StageModel(load_starting_model(settings), settings, base_changed=from_adapter)
         self._describe_start()
-        for stage in config.stages:
+        for stage in self.config.stages:
             if stage.train.method != "full":
                 check_targets(self.model.loaded.model, stage.train)
-        datasets = [self._dataset(stage, each) for stage, each in zip(config.stages, data, strict=True)]
-        summaries = [
-            summarise(stage.name, each, dataset, tokenizer) for stage, each, dataset in zip(config.stages, data, datasets, strict=True)
-        ]
-        for summary, each in zip(summaries, data, strict=True):
-            show_stage(self.console, summary, each)
-            show_example(self.console, each.examples[int(each.plan.steps[0][0])], tokenizer)
-        self._write_inputs(data)
-        if self.options.dry_run:
-            self._prepare(config.stages[0])
-            guess = self._show_estimate(summaries[0], datasets[0])
-            return TrainedRun(self.run, [], summaries, self.model.loaded, guess)
-        tests = [("step 0", self._measure("step 0"))]
-        for stage, dataset, summary in zip(config.stages, datasets, summaries, strict=True):
-            self._train_stage(stage, dataset, summary)
-            tests.append((f"after {stage.name}", self._measure(f"after {stage.name}")))
-        self._save_model()
-        plot_curves(self.run.path)
-        write_report(self.run.path)
-        return TrainedRun(self.run, tests, summaries, self.model.loaded)
 
-    # ---- before the first step ----
+    def _preflight(self, data: Sequence[StageData], tokenizer: PreTrainedTokenizerBase) -> list[PlannedStage]:
+        """Each stage laid out for this device, summed up and shown."""
+        planned = []
+        for stage, each in zip(self.config.stages, data, strict=True):
+            dataset = self._dataset(stage, each)
+            planned.append(PlannedStage(stage, dataset, summarise(stage.name, each, dataset, tokenizer)))
+            show_stage(self.console, planned[-1].summary, each)
+            show_example(self.console, each.examples[int(each.plan.steps[0][0])], tokenizer)
+        return planned
 
     def _claim_folder(self) -> None:
         if not self.options.resume:
@@ -189,12 +212,12 @@ class _Run:
 
     def _dataset(self, stage: StageConfig, data: StageData) -> StepDataset:
         device = self.model.loaded.choice.device.partition(":")[0]
-        layout = layout_for(stage, device)
+        layout = layout_for(stage.batch.layout, device)
         budget = stage.batch.micro_tokens or max(MICRO_TOKENS[device], stage.batch.max_length)
         return StepDataset(data.plan, data.examples, layout=layout, micro_tokens=budget, padding=self.padding)
 
     def _write_inputs(self, data: Sequence[StageData]) -> None:
-        if self.options.dry_run or (self.options.resume and not self.options.accept_changes):
+        if self.options.resume and not self.options.accept_changes:
             return
         if not self.options.resume:
             self.run.make_fresh()
@@ -213,8 +236,8 @@ class _Run:
     def _prepare(self, stage: StageConfig) -> None:
         self.model.prepare(stage.train, self.run.checkpoints(stage.name) / "base")
 
-    def _show_estimate(self, summary: StageSummary, dataset: StepDataset) -> Estimate:
-        guess = estimate(self.model.loaded.model, dataset)
+    def _show_estimate(self, planned: PlannedStage) -> Estimate:
+        guess, summary = estimate(self.model.loaded.model, planned.dataset), planned.summary
         self.console.print(
             f"estimate: {guess.memory / 1e9:.1f} GB, {guess.tokens_per_second:.0f} tokens/s, "
             f"{summary.tokens / guess.tokens_per_second / 60:.1f} minutes for stage {summary.name}"
@@ -223,7 +246,8 @@ class _Run:
 
     # ---- a stage ----
 
-    def _train_stage(self, stage: StageConfig, dataset: StepDataset, summary: StageSummary) -> None:
+    def _train_stage(self, planned: PlannedStage) -> None:
+        stage = planned.stage
         self._prepare(stage)
         result = self.run.result_file(stage.name)
         if self.options.resume and result.exists():
@@ -231,16 +255,17 @@ class _Run:
             read_manifest(step_folder(self.run.checkpoints(stage.name), step))
             self.console.print(f"stage {stage.name} is finished already: its result is step {step}")
         else:
-            step = self._fit(stage, dataset, summary)
+            step = self._fit(planned)
         self.model.load_weights(step_folder(self.run.checkpoints(stage.name), step))
 
-    def _fit(self, stage: StageConfig, dataset: StepDataset, summary: StageSummary) -> int:
+    def _fit(self, planned: PlannedStage) -> int:
+        stage, dataset, summary = planned.stage, planned.dataset, planned.summary
         # Each stage starts from a seed of its own, so that it does not depend on what was evaluated or resumed before it.
         seed = self.config.seed + 1000 * self.config.stages.index(stage)
         seed_everything(seed)
         checkpoint = self._checkpoint_to_resume(stage)
         if checkpoint is None:
-            self._show_estimate(summary, dataset)
+            self._show_estimate(planned)
         writer = MetricsWriter(self.run, stage.name, summary.tokens, self.console)
         trainer = StageTrainer(
             self.model.loaded.model,
@@ -359,13 +384,6 @@ def refuse_several_processes() -> None:
         raise RunError(
             f"{count} processes were started", allowed="one process (on one GPU, or the CPU)", hint="dragoman train ... without a launcher"
         )
-
-
-def layout_for(stage: StageConfig, device: str) -> Layout:
-    """`packed` on a GPU, where attention kernels skip what lies across examples; `buckets` on a CPU, where they do not."""
-    if stage.batch.layout != "auto":
-        return stage.batch.layout
-    return "packed" if device == "cuda" else "buckets"
 
 
 def seed_everything(seed: int) -> None:
