@@ -34,13 +34,15 @@ def quickstart(
         dragoman quickstart --source cy --target eng
     """
     from ..files import check_writable
-    from ..quickstart import QuickstartOptions, run_quickstart, show_result, write_result
     from .console import make_console, quiet_libraries
 
     if json_file:
         check_writable(json_file)
-    quiet_libraries()
+    quiet_libraries()  # before anything imports them
     console = make_console()
+
+    from ..quickstart import QuickstartOptions, run_quickstart, show_result, write_result
+
     options = QuickstartOptions(source, target, run, minutes, model, seed, device, overwrite)
     result = run_quickstart(options, console)
     show_result(result, console)

@@ -44,14 +44,16 @@ def train(
         raise ConfigError("--accept-changes without --resume means nothing", allowed="--resume --accept-changes")
     config = load_recipe(recipe, overrides or [])
 
+    from .console import make_console, quiet_libraries
+
+    quiet_libraries()  # before anything imports them
+    console = make_console()
+
     from rich.text import Text
 
     from ..reports import scored_stages, stage_table
     from ..stages import TrainOptions, train_run
-    from .console import make_console, quiet_libraries
 
-    quiet_libraries()
-    console = make_console()
     finished = train_run(config, TrainOptions(resume, overwrite, accept_changes, dry_run), console)
     if dry_run:
         console.print("dry run: nothing was written")
