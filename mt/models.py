@@ -162,18 +162,30 @@ def _plain_model(folder: Path, choice: DeviceChoice, quantise: bool) -> tuple[Pr
 
     try:
         try:
-            return load(choice.attention), choice
+            return _trainable_4_bits(load(choice.attention)), choice
         except (ValueError, ImportError) as error:
             if "attention" not in str(error).lower():
                 raise
             reason = f"{choice.reason}; eager attention, since this architecture has no {choice.attention}"
-            return load("eager"), replace(choice, attention="eager", reason=reason)
+            return _trainable_4_bits(load("eager")), replace(choice, attention="eager", reason=reason)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
         raise ModelError(
             f"transformers cannot load it as a causal language model: {_first_line(error)}",
             where=folder,
             allowed="config.json of a known decoder-only architecture with *.safetensors",
         ) from error
+
+
+def _trainable_4_bits(model: PreTrainedModel) -> PreTrainedModel:
+    """Keep bitsandbytes from repacking 4-bit weights in place on CPUs with AVX512-BF16.
+
+    Its layers do so at the first forward pass in evaluation mode, and the backward pass then reads the new layout as the old one: a model
+    that was evaluated before it is trained would learn from wrong gradients (bitsandbytes 0.50.2).
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _nf4(choice: DeviceChoice) -> BitsAndBytesConfig:

@@ -271,3 +271,21 @@ def test_several_processes_are_refused_before_anything_is_written(
     with pytest.raises(RunError, match="2 processes"):
         fit(recipe(data, tiny_llama_folder, tmp_path / "run"))
     assert not (tmp_path / "run").exists()
+
+
+def test_evaluating_a_4_bit_model_leaves_its_gradients_right(tiny_llama_folder: Path) -> None:
+    """bitsandbytes repacks weights for inference on some CPUs; training after an evaluation must not read them wrongly."""
+    pytest.importorskip("bitsandbytes")
+    ids = torch.arange(3, 103).reshape(2, 50)
+
+    def gradient(*, evaluated_first: bool) -> torch.Tensor:
+        model = load_model(str(tiny_llama_folder), device="cpu", quantise=True).model
+        if evaluated_first:
+            with torch.no_grad():
+                model.eval()(ids)
+        embeddings = model.get_input_embeddings()(ids).detach().requires_grad_(True)
+        model.train()(inputs_embeds=embeddings, labels=ids).loss.backward()
+        assert embeddings.grad is not None
+        return embeddings.grad
+
+    assert torch.equal(gradient(evaluated_first=False), gradient(evaluated_first=True))
