@@ -14,7 +14,7 @@ from pydantic import ConfigDict
 _STRICT = ConfigDict(extra="forbid")
 
 Format = Literal["auto", "text", "moses", "tsv", "csv", "jsonl", "po", "catalogues"]
-Method = Literal["lora", "qlora", "full"]
+Method = Literal["lora", "qlora", "full", "2x2ls"]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,11 @@ class BatchConfig:
 
 @dataclass(frozen=True)
 class TrainableConfig:
-    """What moves: `lora`, `qlora` (NF4 + double quantisation underneath) or `full` weights."""
+    """What moves: `lora`, `qlora` (NF4 + double quantisation underneath), `full` weights, or `2x2ls`.
+
+    `2x2ls` moves whole weights outside the middle of the model: the first two and the last two layers, the embeddings, the head and the
+    final norm (Yamaguchi et al. 2024).
+    """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
@@ -110,6 +114,13 @@ class TrainableConfig:
     alpha: int = 32
     dropout: float = 0.0
     targets: str | list[str] = "all-linear"
+    embeddings: Literal["frozen", "new", "all"] = "frozen"  # beside an adapter: the rows of the new vocabulary, or every row, head included
+    predict_ahead: bool = False  # full, 2x2ls: a second head learns the token after the next one, and is dropped afterwards
+
+    @property
+    def is_adapter(self) -> bool:
+        """The model's own weights stay as they are, and an adapter moves."""
+        return self.method in ("lora", "qlora")
 
 
 @dataclass(frozen=True)

@@ -227,13 +227,18 @@ def _check_succession(config: RunConfig, at: str) -> None:
                 where=f"{at}stages.{stage.name}.train",
                 allowed="the same `train` block as in the stage before, or qlora in the last stage only",
             )
-    if config.save == "adapter" and (blocks[0].method == "full" or any(block != blocks[0] for block in blocks)):
+    if config.save == "adapter" and (not blocks[0].is_adapter or any(block != blocks[0] for block in blocks)):
         raise ConfigError("an adapter alone would not do: the weights under it change", where=f"{at}save", allowed="auto, merged")
 
 
 def _check_stage(stage: StageConfig, at: str) -> None:
     if not stage.corpora:
         raise ConfigError("a stage needs at least one corpus", where=f"{at}.corpora")
+    if stage.train.embeddings != "frozen" and not stage.train.is_adapter:
+        problem = f"{stage.train.method} always moves the embeddings"
+        raise ConfigError(problem, where=f"{at}.train.embeddings", allowed="leave it out, or method lora or qlora")
+    if stage.train.predict_ahead and stage.train.is_adapter:
+        raise ConfigError("a second head cannot be kept in an adapter", where=f"{at}.train.predict_ahead", allowed="method full or 2x2ls")
     for corpus in stage.corpora:
         check_corpus(corpus, f"{at}.corpora")
     given = [f.name for f in dataclasses.fields(stage.budget) if getattr(stage.budget, f.name) is not None]

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from ..adapters.ahead import attach_ahead, detach_ahead
 from ..adapters.lora import attach_lora, merge_lora
+from ..adapters.whole_weights import move_weights
 from .config import ModelConfig, TrainableConfig
 from .files import staged_folder
 from .models import LoadedModel, load_model
@@ -35,6 +37,7 @@ class StageModel:
     trainable: TrainableConfig | None = None
     base_changed: bool = False
     four_bit_source: str | None = None
+    new_rows: range = range(0)
 
     def prepare(self, wanted: TrainableConfig, scratch: Path) -> None:
         """Get ready for a stage that trains `wanted`; `scratch` is where merged weights go if they must be reloaded in 4 bits.
@@ -44,16 +47,17 @@ class StageModel:
         if self.trainable == wanted:
             return
         before = self.trainable
-        if before is not None and before.method != "full":
+        if before is not None and before.is_adapter:
             assert before.method == "lora", "recipes refuse to go on from 4-bit weights with another adapter"
             self.loaded.model = merge_lora(cast("PeftModel", self.loaded.model))
             self.base_changed = True
+        detach_ahead(self.loaded.model)
         if wanted.method == "qlora":
             self._reload_in_4_bits(scratch)
-        if wanted.method == "full":
-            self._train_everything()
+        if wanted.is_adapter:
+            self.loaded.model = attach_lora(self.loaded.model, wanted, self.new_rows)
         else:
-            self.loaded.model = attach_lora(self.loaded.model, wanted)
+            self._move_weights(wanted)
         self.trainable = wanted
 
     def _reload_in_4_bits(self, scratch: Path) -> None:
@@ -66,20 +70,17 @@ class StageModel:
         self.four_bit_source = source
         self.loaded.model = load_starting_model(self.settings, source=source, quantise=True).model
 
-    def _train_everything(self) -> None:
-        import torch
-
-        # Half-precision weights lose small updates; autocast computes in the device's format anyway.
-        self.loaded.model.to(torch.float32)
-        for parameter in self.loaded.model.parameters():
-            parameter.requires_grad_(True)
+    def _move_weights(self, wanted: TrainableConfig) -> None:
+        move_weights(self.loaded.model, wanted.method)
+        if wanted.predict_ahead:
+            attach_ahead(self.loaded.model)
         self.base_changed = True
 
     def load_weights(self, folder: Path) -> None:
         """Put a checkpoint's weights (adapter or full, safetensors) into the model."""
         from safetensors.torch import load_file
 
-        if self.trainable is not None and self.trainable.method != "full":
+        if self.trainable is not None and self.trainable.is_adapter:
             from peft import set_peft_model_state_dict
 
             set_peft_model_state_dict(self.loaded.model, load_file(folder / "adapter_model.safetensors"))
@@ -97,7 +98,7 @@ class StageModel:
 
     def is_adapter(self) -> bool:
         """An adapter over the starting model says everything; otherwise the whole weights must be saved."""
-        return self.trainable is not None and self.trainable.method != "full" and not self.base_changed
+        return self.trainable is not None and self.trainable.is_adapter and not self.base_changed
 
     def save(self, folder: Path, form: str) -> str:
         """Write the finished model; `form` is the recipe's `save`. Returns "adapter" or "merged"."""
@@ -118,7 +119,8 @@ class StageModel:
 
     def _merged(self) -> PreTrainedModel:
         assert self.trainable is not None, "nothing was trained"
-        if self.trainable.method == "full":
+        if not self.trainable.is_adapter:
+            detach_ahead(self.loaded.model)
             return cast("PreTrainedModel", self.loaded.model)
         if self.trainable.method == "lora":
             return merge_lora(cast("PeftModel", self.loaded.model))
@@ -130,7 +132,7 @@ class StageModel:
 
         adapter = get_peft_model_state_dict(self.loaded.model)
         base = load_starting_model(self.settings, source=self.four_bit_source).model
-        fresh = attach_lora(cast("PreTrainedModel", base), replace(trained, method="lora"))
+        fresh = attach_lora(cast("PreTrainedModel", base), replace(trained, method="lora"), self.new_rows)
         set_peft_model_state_dict(fresh, adapter)
         return merge_lora(fresh)
 

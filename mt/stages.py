@@ -149,7 +149,7 @@ class _Run:
         self.model = StageModel(load_starting_model(settings), settings, base_changed=from_adapter)
         self._describe_start()
         for stage in self.config.stages:
-            if stage.train.method != "full":
+            if stage.train.is_adapter:
                 check_targets(self.model.loaded.model, stage.train)
 
     def _preflight(self, data: Sequence[StageData], tokenizer: PreTrainedTokenizerBase) -> list[PlannedStage]:
