@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz
 
 from .languages import Language, script_matches
+from .placeholders import check_placeholders
 from .writing_systems import writing_system
 
 EXPLANATIONS: dict[str, str] = {
@@ -21,6 +22,7 @@ EXPLANATIONS: dict[str, str] = {
     "wrong-script": "Less than half of the output is in letters of the target language's script.",
     "too-long": "The output is far longer than such a source text needs in the target language.",
     "too-short": "The output is far shorter than such a source text needs in the target language.",
+    "placeholders": "Placeholders, tags, escapes or addresses of the source are missing in the output, or it has others.",
 }
 
 _LOOP = re.compile(r"(\S.{0,79}?)\1{3,}", re.DOTALL)
@@ -63,6 +65,7 @@ def check(source_text: str | None, output: str, source: Language | None, target:
         "copied": copied,
         "wrong-script": not copied and _wrong_script(case),
         **_length(case),
+        "placeholders": case.source_text is not None and not check_placeholders(case.source_text, case.output).kept,
     }
     return tuple(name for name, wrong in found.items() if wrong)
 

