@@ -49,6 +49,7 @@ BOUNDS: dict[tuple[type, str], Bound] = {
     (recipe.CorpusConfig, "max_rows"): _COUNT,
     (recipe.CorpusConfig, "min_words"): _NOT_NEGATIVE,
     (recipe.CorpusConfig, "max_words"): _COUNT,
+    (recipe.CorpusConfig, "lexicon_share"): Bound(0, 1),
     (recipe.MixtureConfig, "temperature"): Bound(0.1),  # sizes are raised to its inverse: below this they overflow
     (recipe.MixtureConfig, "replay"): _SHARE,
     (recipe.ScheduleConfig, "peak"): _POSITIVE,
@@ -71,6 +72,8 @@ BOUNDS: dict[tuple[type, str], Bound] = {
     (recipe.EvaluationConfig, "sentences"): _COUNT,
     (recipe.EvaluationConfig, "test_sentences"): _COUNT,
     (recipe.EvaluationConfig, "patience"): _COUNT,
+    (recipe.VocabularyConfig, "pieces"): Bound(1, 1_000_000),
+    (recipe.VocabularyConfig, "min_gain"): _NOT_NEGATIVE,
     (recipe.CheckpointConfig, "every"): _POSITIVE,
     (recipe.CheckpointConfig, "keep"): _COUNT,
 }

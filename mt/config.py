@@ -41,6 +41,9 @@ class CorpusConfig:
     max_rows: int | None = None
     min_words: int | None = None
     max_words: int | None = None
+    lexicon: str | None = None  # parallel: a lexicon from `source` to `target`; its terms go into prompts where the reference has them
+    lexicon_share: float = 0.5  # of the pairs that have such terms
+    lexicon_style: Literal["glossary", "inline", "chain", "before", "after"] = "glossary"
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,25 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class VocabularyConfig:
+    """New vocabulary for the starting model, before the first stage: what `dragoman vocab learn` and `expand` do, as one recipe.
+
+    Train its rows in with `train.embeddings: new`.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    corpora: list[CorpusConfig]  # monolingual text of one language, from which pieces are learnt and, with `align`, their rows
+    pieces: int = 1000  # at most so many
+    min_gain: float | None = None  # stop when a piece saves fewer tokens of a million
+    scheme: Literal["continued", "auxiliary-first", "added-tokens"] = "continued"
+    protect: list[CorpusConfig] = field(default_factory=list)  # monolingual text, of the source language say, that must stay split as it is
+    widen: bool = True  # keep combining marks together with their letters, where the base's pre-tokenizer parts them
+    initialise: str = "align"  # random, mean, merge, align, focus, similarity, distillation
+    helper: str | None = None  # similarity: the model that is asked
+
+
+@dataclass(frozen=True)
 class CheckpointConfig:
     """How often a resumable checkpoint is written, and how many are kept besides the best one."""
 
@@ -219,6 +241,7 @@ class RunConfig:
     run: str = "runs/{recipe}"  # the run folder
     seed: int = 1
     model: ModelConfig = field(default_factory=ModelConfig)
+    vocabulary: VocabularyConfig | None = None
     prompt: str = "alma"  # a shipped template's name or a path to one
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     checkpoints: CheckpointConfig = field(default_factory=CheckpointConfig)

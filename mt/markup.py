@@ -69,9 +69,9 @@ def nested(value: object) -> Element:
     return element("span", str(value), dir="auto")
 
 
-def page(title: str, *content: Content) -> str:
-    """A whole document that needs nothing from outside."""
-    head = element("head", element("meta", charset="utf-8"), element("title", title), element("style", STYLE))
+def page(title: str, *content: Content, style: str = "") -> str:
+    """A whole document that needs nothing from outside; `style` follows the style that all pages share."""
+    head = element("head", element("meta", charset="utf-8"), element("title", title), element("style", STYLE + style))
     head.insert(1, element("meta", name="viewport", content="width=device-width, initial-scale=1"))
     document = element("html", head, element("body", element("h1", title, dir="auto"), *content), lang="en")
     return "<!doctype html>\n" + tostring(document, encoding="unicode", method="html") + "\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import ConfigError, LanguageError, ModelError
 from .languages import Language, find_language
-from .prompts import PromptTemplate, template_from_fields
+from .prompts import PromptTemplate, template_fields, template_from_fields
 
 FACTS_FILE = "dragoman.json"
 _FORMAT = 1
@@ -58,6 +58,14 @@ def read_model_facts(folder: Path) -> ModelFacts:
         prompt=template_from_fields(prompt, f"{path}: prompt") if isinstance(prompt, dict) else None,
         directions=_directions(fields, path),
     )
+
+
+def facts_fields(
+    *, kind: str, base: str, base_revision: str | None, prompt: PromptTemplate | None, directions: Sequence[str], **more: object
+) -> dict[str, object]:
+    """What `read_model_facts` reads back, as plain data."""
+    fields = {"format": _FORMAT, "kind": kind, "base": base, "base_revision": base_revision, "directions": list(directions), **more}
+    return {**fields, "prompt": template_fields(prompt)} if prompt else fields
 
 
 def parse_direction(direction: str) -> tuple[Language, Language]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..vocab.expansion import read_expansion
 from .devices import DeviceChoice, choose_device
 from .errors import ModelError, SourceError
 from .model_facts import FACTS_FILE, ModelFacts, read_model_facts
@@ -102,17 +103,14 @@ def _resolve_base(folder: Path, facts: ModelFacts) -> Path:
     """The folder of the weights under an adapter: what `dragoman.json` spells, else what peft recorded."""
     if facts.base is not None:
         where, base, revision = folder / FACTS_FILE, facts.base, facts.base_revision
-        # A wheel's version is in its spelling and a folder has none: only a Hub id takes a revision.
-        if base.startswith("pypi:") or Path(base).expanduser().exists():
-            revision = None
     else:
         where = folder / _ADAPTER_CONFIG
         recorded = json.loads(where.read_text(encoding="utf-8"))
         base, revision = recorded.get("base_model_name_or_path") or "", recorded.get("revision")
-        if Path(base).expanduser().exists():
-            revision = None
+    from .sources import resolve_recorded
+
     try:
-        return _resolve(base, revision)[0]
+        return Path(resolve_recorded(base, revision).location)
     except SourceError as error:
         raise ModelError(
             f"the adapter's base model is not to be had: {error.problem}", where=where, allowed=error.allowed, hint=error.hint
@@ -127,12 +125,21 @@ def _model_of(folder: Path, facts: ModelFacts, choice: DeviceChoice, quantise: b
     from peft import PeftModel
 
     base_folder = _resolve_base(folder, facts)
-    base, choice = _model_of(base_folder, read_model_facts(base_folder), choice, quantise, depth + 1)
+    loaded, choice = _model_of(base_folder, read_model_facts(base_folder), choice, quantise, depth + 1)
+    base = _merged(loaded, base_folder)
+    _make_room(base, folder)
     try:
-        adapted = PeftModel.from_pretrained(_merged(base, base_folder), str(folder), low_cpu_mem_usage=True, torch_device=choice.device)
+        adapted = PeftModel.from_pretrained(base, str(folder), low_cpu_mem_usage=True, torch_device=choice.device)
     except (RuntimeError, ValueError, KeyError) as error:
         raise ModelError(f"the adapter does not fit its base {base_folder}: {_first_line(error)}", where=folder) from error
     return adapted, choice
+
+
+def _make_room(base: PreTrainedModel, folder: Path) -> None:
+    """Rows for the new vocabulary that an adapter carries; the adapter brings their values."""
+    expansion = read_expansion(folder)
+    if expansion is not None and base.get_input_embeddings().weight.shape[0] < expansion.new_ids.stop:
+        base.resize_token_embeddings(expansion.new_ids.stop, mean_resizing=False)
 
 
 def _merged(model: PreTrainedModel | PeftModel, folder: Path) -> PreTrainedModel:
@@ -202,6 +209,8 @@ def _nf4(choice: DeviceChoice) -> BitsAndBytesConfig:
 def _tokenizer_of(folder: Path, depth: int) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
+    from ..vocab.pre_tokenizer import as_widened
+
     has_own = any((folder / name).is_file() for name in _TOKENIZER_FILES)
     if not has_own and (folder / _ADAPTER_CONFIG).is_file() and depth < _DEEPEST:
         return _tokenizer_of(_resolve_base(folder, read_model_facts(folder)), depth + 1)
@@ -210,7 +219,8 @@ def _tokenizer_of(folder: Path, depth: int) -> PreTrainedTokenizerBase:
             "no tokenizer here", where=folder, allowed="tokenizer.json, tokenizer.model", hint="copy the tokenizer's files there"
         )
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        return as_widened(tokenizer, folder)
     except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
         raise ModelError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=folder) from error
 

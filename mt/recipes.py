@@ -14,7 +14,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from .bounds import check_bounds
-from .config import CorpusConfig, RunConfig, StageConfig
+from .config import CorpusConfig, RunConfig, StageConfig, VocabularyConfig
 from .errors import ConfigError, LanguageError, nearest
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -209,6 +209,8 @@ def _check_meaning(config: RunConfig, where: str | None) -> None:
             raise ConfigError(f"two stages are called {stage.name!r}", where=f"{at}stages")
         _check_stage(stage, f"{at}stages.{stage.name}")
     _check_succession(config, at)
+    if config.vocabulary:
+        _check_vocabulary(config.vocabulary, f"{at}vocabulary")
     for part in ("corpora", "test"):
         for corpus in getattr(config.evaluation, part):
             check_corpus(corpus, f"{at}evaluation.{part}", parallel=True)
@@ -229,6 +231,17 @@ def _check_succession(config: RunConfig, at: str) -> None:
             )
     if config.save == "adapter" and (not blocks[0].is_adapter or any(block != blocks[0] for block in blocks)):
         raise ConfigError("an adapter alone would not do: the weights under it change", where=f"{at}save", allowed="auto, merged")
+
+
+def _check_vocabulary(vocabulary: VocabularyConfig, at: str) -> None:
+    if not vocabulary.corpora:
+        raise ConfigError("new vocabulary is learnt from at least one corpus", where=f"{at}.corpora")
+    for corpus in vocabulary.corpora:
+        check_corpus(corpus, f"{at}.corpora", parallel=False)
+    for corpus in vocabulary.protect:
+        check_corpus(corpus, f"{at}.protect", parallel=False)
+    if len({corpus.language for corpus in vocabulary.corpora}) > 1:
+        raise ConfigError("its corpora are in several languages", where=f"{at}.corpora", allowed="one language")
 
 
 def _check_stage(stage: StageConfig, at: str) -> None:
@@ -259,6 +272,10 @@ def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None)
         raise ConfigError("a corpus names either `language` (monolingual) or both `source` and `target` (parallel)", where=at)
     if parallel and corpus.language:
         raise ConfigError("a dev or test corpus is parallel: it names `source` and `target`", where=at)
+    if parallel is False and not corpus.language:
+        raise ConfigError("this corpus is monolingual: it names `language`", where=at)
+    if corpus.lexicon and (corpus.language or corpus.interlinear or parallel):
+        raise ConfigError("a lexicon is for prompts that are trained on", where=f"{at}.lexicon", allowed="a parallel corpus of a stage")
     for spelling in [corpus.language, *sides]:
         if spelling:
             try:

@@ -3,6 +3,7 @@
 config.yaml        the resolved recipe            checkpoints/STAGE/step-N/   resumable, with a manifest
 data.json          fingerprints, what was skipped  metrics.jsonl              one event a line
 environment.json   versions, machine, seed         model/                     what `translate`, `evaluate` and peft load
+expanded/          the starting model with new vocabulary, where the recipe asks for one
 """
 
 from __future__ import annotations
@@ -50,6 +51,11 @@ class RunFolder:
         """The finished model."""
         return self.path / "model"
 
+    @property
+    def expanded(self) -> Path:
+        """The starting model with the new vocabulary the recipe asked for, if it did."""
+        return self.path / "expanded"
+
     def checkpoints(self, stage: str) -> Path:
         """The checkpoints of a stage."""
         return self.path / "checkpoints" / stage
@@ -79,7 +85,7 @@ class RunFolder:
             RunError: it cannot be made after all.
         """
         if self.config_file.exists() or self.model.exists():
-            for name in ("checkpoints", "model", "plots", "tensorboard"):
+            for name in ("checkpoints", "expanded", "model", "plots", "tensorboard"):
                 shutil.rmtree(self.path / name, ignore_errors=True)
             for name in ("config.yaml", "data.json", "metrics.jsonl", "report.html", "environment.json"):
                 (self.path / name).unlink(missing_ok=True)

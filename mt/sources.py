@@ -66,6 +66,15 @@ def resolve_model(source: str, *, revision: str | None = None) -> ResolvedSource
     raise _not_a_source(source, _SPELLINGS)
 
 
+def resolve_recorded(source: str, revision: str | None) -> ResolvedSource:
+    """As `resolve_model`, for a source and the revision found with it earlier.
+
+    A wheel's version is in its spelling and a folder has none, so only a Hub id is asked for at that revision.
+    """
+    is_hub = not source.startswith(WHEEL_PREFIX) and not Path(source).expanduser().exists()
+    return resolve_model(source, revision=revision if is_hub else None)
+
+
 def resolve_path(path: str, wanted: Sequence[str] = CATALOGUES) -> Path:
     """The file or folder of a corpus: a local path as it is, a wheel as a folder with some of its files.
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, cast
 from ..adapters.ahead import attach_ahead, detach_ahead
 from ..adapters.lora import attach_lora, merge_lora
 from ..adapters.whole_weights import move_weights
+from ..vocab.expansion import Expansion
 from .config import ModelConfig, TrainableConfig
 from .files import staged_folder
-from .models import LoadedModel, load_model
-from .sources import resolve_model
+from .models import LoadedModel
+from .sources import resolve_recorded
+from .starting_model import load_starting_model
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +32,7 @@ class StageModel:
         trainable: the `train` block the model is prepared for now; None before the first stage.
         base_changed: the weights under the adapter are no longer those of the starting model.
         four_bit_source: where the base that now lies in 4 bits was loaded from.
+        expansion: the new vocabulary of the starting model, if it has one.
     """
 
     loaded: LoadedModel
@@ -37,7 +40,12 @@ class StageModel:
     trainable: TrainableConfig | None = None
     base_changed: bool = False
     four_bit_source: str | None = None
-    new_rows: range = range(0)
+    expansion: Expansion | None = None
+
+    @property
+    def new_rows(self) -> range:
+        """Ids of the new vocabulary."""
+        return self.expansion.new_ids if self.expansion else range(0)
 
     def prepare(self, wanted: TrainableConfig, scratch: Path) -> None:
         """Get ready for a stage that trains `wanted`; `scratch` is where merged weights go if they must be reloaded in 4 bits.
@@ -97,22 +105,39 @@ class StageModel:
         model.tie_weights()
 
     def is_adapter(self) -> bool:
-        """An adapter over the starting model says everything; otherwise the whole weights must be saved."""
-        return self.trainable is not None and self.trainable.is_adapter and not self.base_changed
+        """An adapter over published weights says everything; otherwise the whole weights must be saved.
+
+        Over an expanded model that takes the new rows in the adapter: its base is then the model that was expanded.
+        """
+        if self.trainable is None or not self.trainable.is_adapter or self.base_changed:
+            return False
+        return self.expansion is None or self.trainable.embeddings == "new"
+
+    def base(self) -> tuple[str, str | None]:
+        """Source, as it was spelled, and revision of the weights that all began with: those under a vocabulary expansion, if any."""
+        if self.expansion:
+            return self.expansion.base, self.expansion.base_revision
+        return self.settings.source, self.loaded.revision
 
     def save(self, folder: Path, form: str) -> str:
         """Write the finished model; `form` is the recipe's `save`. Returns "adapter" or "merged"."""
         assert form != "adapter" or self.is_adapter(), "recipes refuse what an adapter cannot say"
         if self.is_adapter() and form != "merged":
             self._name_base()
-            self.loaded.model.save_pretrained(folder)
-            return "adapter"
-        self._merged().save_pretrained(folder)
-        return "merged"
+            # New rows are in the adapter already; peft would add whole matrices, since they are longer than the base's.
+            self.loaded.model.save_pretrained(folder, save_embedding_layers=False)
+            kind = "adapter"
+        else:
+            self._merged().save_pretrained(folder)
+            kind = "merged"
+        if self.expansion:
+            self.expansion.save(folder)
+        return kind
 
     def _name_base(self) -> None:
         """Let plain peft find the base: by its Hub id where there is one, else by the folder it was loaded from."""
-        found = resolve_model(self.settings.source, revision=self.settings.revision)
+        source, revision = self.base() if self.expansion else (self.settings.source, self.settings.revision)
+        found = resolve_recorded(source, revision)
         settings = self.loaded.model.peft_config["default"]
         settings.base_model_name_or_path = found.spelled if found.kind == "hub" else found.location
         settings.revision = found.revision if found.kind == "hub" else None
@@ -135,22 +160,3 @@ class StageModel:
         fresh = attach_lora(cast("PreTrainedModel", base), replace(trained, method="lora"), self.new_rows)
         set_peft_model_state_dict(fresh, adapter)
         return merge_lora(fresh)
-
-
-def load_starting_model(settings: ModelConfig, *, source: str | None = None, quantise: bool = False) -> LoadedModel:
-    """The model a recipe starts from, on the device it will train on; an adapter it may have is merged in."""
-    revision = settings.revision if source in (None, settings.source) else None
-    return load_model(
-        source or settings.source,
-        revision=revision,
-        device=settings.device,
-        dtype=settings.dtype,
-        quantise=quantise,
-        merge_adapter=not quantise,
-    )
-
-
-def starts_from_adapter(settings: ModelConfig) -> bool:
-    """The starting model is an adapter (of an earlier run, say): what is trained on top is not an adapter over any stored weights."""
-    folder = resolve_model(settings.source, revision=settings.revision).location
-    return (Path(folder) / "adapter_config.json").is_file()

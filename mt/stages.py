@@ -29,17 +29,20 @@ from .errors import ConfigError, RunError
 from .files import staged_folder, write_atomically, write_json
 from .languages import find_language
 from .model_card import model_card
+from .model_facts import FACTS_FILE, facts_fields
 from .models import LoadedModel, load_tokenizer
 from .plots import plot_curves
 from .preflight import Estimate, StageSummary, estimate, show_example, show_stage, summarise
 from .progress import MetricsWriter
-from .prompts import load_template, template_fields
-from .provenance import recipe_digest, tokenizer_digest, trained_directions
+from .prompts import load_template
+from .provenance import trained_directions
 from .recipes import dump_recipe
 from .reports import write_report
+from .run_facts import check_unchanged, run_facts
 from .runs import RunFolder
 from .stage_data import StageData, build_stage
-from .stage_model import StageModel, load_starting_model, starts_from_adapter
+from .stage_model import StageModel
+from .starting_model import check_embeddings, load_starting_model, starting_expansion, starting_point, starts_from_adapter
 from .tokenization import padding_id
 from .training import Progress, StageJob, StageTrainer
 
@@ -104,6 +107,10 @@ class _Run:
 
     def train(self) -> TrainedRun:
         self._claim_folder()
+        with starting_point(self.config, self.run, self.console, resume=self.options.resume) as self.start:
+            return self._train_from_start()
+
+    def _train_from_start(self) -> TrainedRun:
         tokenizer, data = self._read_inputs()
         self._load_model()
         planned = self._preflight(data, tokenizer)
@@ -126,27 +133,25 @@ class _Run:
     def _read_inputs(self) -> tuple[PreTrainedTokenizerBase, list[StageData]]:
         """Every corpus read, tokenised and planned, and compared with what a run to resume was made from."""
         config = self.config
-        tokenizer = load_tokenizer(config.model.source, revision=config.model.revision)
+        tokenizer = load_tokenizer(self.start.settings.source, revision=self.start.settings.revision)
         self.padding = padding_id(tokenizer)
         data = [build_stage(config, number, tokenizer, self.template) for number in range(len(config.stages))]
         self._check_metrics()
         self.dev = load_dev_sets(config.evaluation.corpora, config.evaluation.sentences)
         self.test = load_dev_sets(config.evaluation.test, config.evaluation.test_sentences)
-        self.facts: dict[str, Any] = {
-            "tokenizer": tokenizer_digest(tokenizer),
-            "prompt": template_fields(self.template),
-            "data": self._data_facts(data),
-            "recipe": recipe_digest(config),
-        }
-        self._check_unchanged()
+        self.facts = run_facts(config, data, tokenizer, self.template)
+        if self.options.resume and not self.options.accept_changes:
+            check_unchanged(self.run, self.facts)
         return tokenizer, data
 
     def _load_model(self) -> None:
-        settings = self.config.model
+        settings = self.start.settings
         from_adapter = starts_from_adapter(settings)
+        expansion = starting_expansion(settings)
+        check_embeddings(self.config, expansion)
         if self.config.save == "adapter" and from_adapter:
             raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")
-        self.model = StageModel(load_starting_model(settings), settings, base_changed=from_adapter)
+        self.model = StageModel(load_starting_model(settings), settings, base_changed=from_adapter, expansion=expansion)
         self._describe_start()
         for stage in self.config.stages:
             if stage.train.is_adapter:
@@ -180,32 +185,6 @@ class _Run:
             for side in (corpus.source, corpus.target) if corpus.directions == "both" else (corpus.target,):
                 check_metrics(evaluation.metrics, target=find_language(str(side)))
 
-    def _data_facts(self, data: Sequence[StageData]) -> list[dict[str, Any]]:
-        """For each stage the bytes it is made from and the order they come in: what a resumed run must find again."""
-        stages = zip(self.config.stages, data, strict=True)
-        return [
-            {
-                "stage": stage.name,
-                "plan": each.plan.digest,
-                "files": [entry["sha256"] for corpus in stage.corpora for entry in fingerprint(corpus)],
-            }
-            for stage, each in stages
-        ]
-
-    def _check_unchanged(self) -> None:
-        """Refuse to go on from checkpoints that were made from other data, another tokenizer or another recipe."""
-        if not self.options.resume or self.options.accept_changes:
-            return
-        saved = json.loads(self.run.data_file.read_text(encoding="utf-8")) if self.run.data_file.exists() else {}
-        for fact, now in self.facts.items():
-            before = saved.get("facts", {}).get(fact)
-            if before is not None and before != now:
-                raise RunError(
-                    f"the {fact} changed since this run was started",
-                    where=self.run.path,
-                    hint="undo the change, --accept-changes to go on all the same, or --overwrite to start again",
-                )
-
     def _describe_start(self) -> None:
         loaded = self.model.loaded
         self.console.print(f"model {loaded.source} on {loaded.choice.device} ({loaded.choice.reason})", markup=False)
@@ -221,6 +200,8 @@ class _Run:
             return
         if not self.options.resume:
             self.run.make_fresh()
+            self.start.keep(self.run)
+            self.model.settings = self.start.settings
         inputs = {
             stage.name: {
                 "files": [entry for corpus in stage.corpora for entry in fingerprint(corpus)],
@@ -361,20 +342,16 @@ class _Run:
         with staged_folder(self.run.model) as folder:
             kind = self.model.save(folder, self.config.save)
             loaded.tokenizer.save_pretrained(folder)
-            write_json(folder / "dragoman.json", self._model_facts(kind))
+            write_json(folder / FACTS_FILE, self._model_facts(kind))
             write_atomically(folder / "README.md", model_card(self.config, self.run, self._model_facts(kind)))
         self.console.print(f"model ({kind}) saved in {self.run.model}", markup=False)
 
     def _model_facts(self, kind: str) -> dict[str, Any]:
-        return {
-            "format": 1,
-            "kind": kind,
-            "base": self.config.model.source,
-            "base_revision": self.model.loaded.revision,
-            "prompt": template_fields(self.template),
-            "directions": trained_directions(self.config),
-            "seed": self.config.seed,
-        }
+        base, revision = self.model.base()
+        directions = trained_directions(self.config)
+        return facts_fields(
+            kind=kind, base=base, base_revision=revision, prompt=self.template, directions=directions, seed=self.config.seed
+        )
 
 
 def refuse_several_processes() -> None:

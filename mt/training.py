@@ -238,7 +238,10 @@ class StageTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         """Weights only, as safetensors (Trainer would add a pickle of its arguments)."""
         assert output_dir is not None
-        self.accelerator.unwrap_model(self.model).save_pretrained(output_dir, state_dict=state_dict)
+        model = self.accelerator.unwrap_model(self.model)
+        # An adapter holds the embeddings that move; peft would look for the base to see whether others grew.
+        adapter = {"save_embedding_layers": False} if hasattr(model, "peft_config") else {}
+        model.save_pretrained(output_dir, state_dict=state_dict, **adapter)
 
     def chosen_step(self) -> int:
         """The step whose weights the stage ends with: the best one by the dev metric, or the last."""

@@ -47,7 +47,7 @@ def quiet_libraries() -> None:
 
 
 @contextmanager
-def translation_bar(console: Console) -> Iterator[Progress | None]:
+def translation_bar(console: Console, work: str = "translating") -> Iterator[Progress | None]:
     """A bar on standard error when that is a terminal; nothing otherwise."""
     if not console.is_terminal:
         yield None
@@ -56,5 +56,5 @@ def translation_bar(console: Console) -> Iterator[Progress | None]:
     from rich.progress import TimeElapsedColumn
 
     with Bar(*Bar.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("translating")
+        task = bar.add_task(work)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -16,11 +16,13 @@ from typing import Annotated
 import typer
 
 from ..errors import DragomanError
+from .app import app_command
 from .doctor import doctor
 from .evaluate import evaluate
 from .quickstart import quickstart
 from .train import train
 from .translate import translate
+from .vocab import vocab
 
 _INTERRUPTED = 130
 _SPACE, _RIGHTS, _PATH = "free some space, or choose another folder", "choose a file or folder you may use", "choose another path"
@@ -40,6 +42,8 @@ app = typer.Typer(
 )
 for verb in (quickstart, train, translate, evaluate, doctor):
     app.command()(verb)
+app.command("app")(app_command)
+app.add_typer(vocab)
 
 
 def _print_version(wanted: bool) -> None:

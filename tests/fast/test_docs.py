@@ -9,6 +9,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -140,7 +141,8 @@ def test_a_documented_make_target_exists(page: Path) -> None:
 @pytest.mark.parametrize("verb", sorted(page.stem for page in DOCS.glob("*.md") if page.stem in COMMANDS))
 def test_a_verbs_page_lists_its_options_and_no_others(verb: str) -> None:
     text = (DOCS / f"{verb}.md").read_text(encoding="utf-8")
-    options = {option for parameter in COMMANDS[verb].params for option in parameter.opts if option.startswith("-")}
+    commands = [COMMANDS[verb], *getattr(COMMANDS[verb], "commands", {}).values()]
+    options = {option for each in commands for parameter in each.params for option in parameter.opts if option.startswith("-")}
     listed = {option for row in re.findall(r"^\| (`-[^|]*) \|", text, re.MULTILINE) for option in re.findall(r"`(-[^`]+)`", row)}
     assert listed == options - {"--help"}
 
@@ -236,11 +238,17 @@ def config_places(kind: type = RunConfig, path: str = "") -> Iterator[tuple[str,
     yield path, kind
     hints = get_type_hints(kind)
     for field in dataclasses.fields(kind):
-        below, hint = f"{path}.{field.name}".lstrip("."), hints[field.name]
+        below, hint = f"{path}.{field.name}".lstrip("."), without_none(hints[field.name])
         if get_origin(hint) is list and dataclasses.is_dataclass(get_args(hint)[0]):
             yield from config_places(get_args(hint)[0], f"{below}[]")
         elif isinstance(hint, type) and dataclasses.is_dataclass(hint):
             yield from config_places(hint, below)
+
+
+def without_none(hint: Any) -> Any:
+    """`X` of `X | None`."""
+    given = [one for one in get_args(hint) if one is not type(None)]
+    return given[0] if get_origin(hint) is UnionType and len(given) == 1 else hint
 
 
 def key_tables() -> dict[str, dict[str, str]]:

@@ -1,75 +1,26 @@
-"""The evaluation report in a real headless Chromium: it filters, sorts and pages, fits a telephone, and runs nothing a corpus holds.
-
-A harness page puts the report into a frame of the wanted width, works its controls as a reader would, and leaves what it saw in the dumped
-page; Chromium's log tells of errors in the console.
-"""
+"""The evaluation report in a real headless Chromium: it filters, sorts and pages, fits a telephone, and runs nothing a corpus holds."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import shutil
-import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from html import unescape
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CHROMIUM, Seen, open_page
 from evaluations import evaluation, hostile_evaluation
 
 from dragoman.eval.records import Evaluation
 from dragoman.eval.report import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
-
-_HARNESS = """<!doctype html><meta charset="utf-8"><pre id="seen">nothing</pre>
-<iframe id="frame" src="%(report)s" style="width:%(width)dpx;height:900px;border:0"></iframe>
-<script>
-document.getElementById("frame").addEventListener("load", (event) => {
-  const view = event.target.contentWindow, page = view.document;
-  const by = (id) => page.getElementById(id);
-  const put = (id, value, kind) => { by(id).value = value; by(id).dispatchEvent(new view.Event(kind || "change")); };
-  const cards = () => [...page.querySelectorAll("article")];
-  const numbers = () => cards().map((card) => Number(card.dataset.segment));
-  let seen;
-  try { seen = (() => { %(steps)s })(); } catch (error) { seen = { error: String(error) }; }
-  seen.requests = view.performance.getEntriesByType("resource").map((entry) => entry.name);
-  document.getElementById("seen").textContent = JSON.stringify(seen);
-});
-</script>"""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What the steps returned, and what went to the console."""
-
-    values: dict[str, Any]
-    console: list[str]
 
 
 def drive(folder: Path, evaluations: Sequence[Evaluation], steps: str, *, width: int = 1280, **settings: Any) -> Seen:
-    """Open the report, run `steps` (JavaScript that returns an object) and give back what it saw."""
-    report = write_report(evaluations, folder / "report.html", **settings)
-    harness = folder / "harness.html"
-    harness.write_text(_HARNESS % {"report": report.name, "width": width, "steps": steps}, encoding="utf-8")
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--allow-file-access-from-files"]
-    flags += [
-        f"--user-data-dir={folder / 'profile'}",
-        "--window-size=1400,1000",
-        "--enable-logging=stderr",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ]
-    command = [str(CHROMIUM), *flags, "--virtual-time-budget=20000", "--dump-dom", harness.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env={**os.environ, "LANG": "C.UTF-8"}, check=False)
-    found = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert found and found[1] != "nothing", f"the report did not load: {done.stderr[-2000:]}"
-    values = json.loads(unescape(found[1]))
-    assert "error" not in values, values
-    return Seen(values, [line for line in done.stderr.splitlines() if "CONSOLE" in line])
+    """Write the report, open it and run `steps` there."""
+    return open_page(write_report(evaluations, folder / "report.html", **settings), steps, width=width)
 
 
 ENGLISH = [f"Sentence number {index} has a cat." for index in range(120)]
