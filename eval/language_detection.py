@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -27,11 +27,13 @@ class Detector:
         name: package and version, for a report's facts.
         languages: the labels it can give.
         classify: text -> (label, probability 0 to 1).
+        rank: text -> all labels with their probabilities, the likeliest first; None where a detector only says its best.
     """
 
     name: str
     languages: frozenset[str]
     classify: Callable[[str], tuple[str, float]]
+    rank: Callable[[str], Sequence[tuple[str, float]]] | None = None
 
     def verdict(self, text: str, source: Language | None, target: Language) -> bool | None:
         """Whether `text` is in the target language; None where that cannot be told.
@@ -69,4 +71,4 @@ def language_detector() -> Detector | None:
         label, probability = identifier.classify(text)
         return str(label), float(probability)
 
-    return Detector(f"py3langid {version('py3langid')}", labels, classify)
+    return Detector(f"py3langid {version('py3langid')}", labels, classify, identifier.rank)

@@ -23,7 +23,7 @@ from dragoman.mt.cli.main import app, main
 from dragoman.mt.files import write_json
 
 PAIR = ["--from", "eng", "--to", "fra", "--device", "cpu", "--max-new-tokens", "2"]
-VERBS = {str(command.callback.__name__): str(command.callback.__doc__) for command in app.registered_commands if command.callback}
+VERBS = {each.name or each.callback.__name__: str(each.callback.__doc__) for each in app.registered_commands if each.callback}
 AS_A_PROGRAM = "import sys; sys.argv[0] = 'dragoman'; from dragoman.mt.cli.main import main; main()"
 
 
