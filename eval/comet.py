@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +20,7 @@ from .comet_install import INSTALL_COMMAND, comet_folder, comet_python
 from .comet_process import WorkerProcess
 from .corpus_metrics import MetricUnavailable
 
-__all__ = ["DEFAULT_MODEL", "CometScores", "CometWorker", "MetricUnavailable", "covers"]
+__all__ = ["DEFAULT_MODEL", "CometScores", "CometWorker", "MetricUnavailable", "covers", "mean_over_references"]
 
 DEFAULT_MODEL = "Unbabel/wmt22-comet-da"
 _log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class CometScores:
         spans: (N,) the errors xCOMET marks in each hypothesis, as {text, start, end, severity, confidence}; empty for other models.
         truncated: segments (from 0) of which the encoder saw only the beginning.
         signature: everything needed to compute the scores again.
+        references: how many were read for each segment; 0 by a model that reads none.
     """
 
     system: float
@@ -43,6 +44,26 @@ class CometScores:
     spans: tuple[tuple[Mapping[str, Any], ...], ...]
     truncated: tuple[int, ...]
     signature: str
+    references: int
+
+
+def mean_over_references(scores: Sequence[CometScores]) -> CometScores:
+    """One system's scores with several references, a model run each: the mean of each segment's scores, as COMET's authors advise.
+
+    Error spans are those found with the first reference.
+    """
+    first = scores[0]
+    if len(scores) == 1:
+        return first
+    segments = tuple(sum(of_segment) / len(scores) for of_segment in zip(*(one.segments for one in scores), strict=False))
+    return replace(
+        first,
+        system=sum(segments) / len(segments),
+        segments=segments,
+        truncated=tuple(sorted({at for one in scores for at in one.truncated})),
+        signature=f"{first.signature.removesuffix('|r1')}|r{len(scores)}:mean",
+        references=len(scores),
+    )
 
 
 @cache
@@ -123,7 +144,7 @@ class CometWorker:
         if "error" in answer:
             raise MetricUnavailable(f"COMET could not score with {model}: {answer['error']}")
         self._used.add(model)
-        return _scores(answer, f"{process.signature}|{Path(model).name if Path(model).exists() else model}|r{int(references is not None)}")
+        return _scores(answer, f"{process.signature}|{Path(model).name if Path(model).exists() else model}|r{answer['references']}")
 
     def _running(self) -> WorkerProcess:
         if self._process is not None and self._process.alive:
@@ -154,4 +175,5 @@ def _scores(answer: Mapping[str, Any], signature: str) -> CometScores:
         spans=tuple(tuple(of_segment) for of_segment in answer["spans"]),
         truncated=tuple(answer["truncated"]),
         signature=signature,
+        references=answer["references"],
     )

@@ -137,6 +137,7 @@ class Scorer:
             "segments": segments,
             "spans": _spans(prediction, len(segments)),
             "truncated": _truncated(model, samples),
+            "references": int("ref" in samples[0] and _reads_references(model)),
         }
 
 
@@ -183,6 +184,11 @@ def _spans(prediction: Mapping[str, Any], segments: int) -> list[list[Message]]:
     if len(spans) != segments:
         raise RequestError(f"the model gave spans for {len(spans)} of {segments} segments")
     return spans
+
+
+def _reads_references(model: Any) -> bool:
+    """Whether a reference changes the score: it does not for CometKiwi, and does for xCOMET, which can do without."""
+    return bool(model.requires_references() or "ref" in (getattr(model.hparams, "input_segments", None) or ()))
 
 
 def _truncated(model: Any, samples: list[dict[str, str]]) -> list[int]:

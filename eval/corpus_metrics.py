@@ -6,15 +6,16 @@ the two equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..mt.errors import ConfigError, nearest
 from .bootstrap import Array
+from .statistics_readers import BleuReader, ChrfReader, SegmentReader, StatisticsReader
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric as SacrebleuMetric
@@ -43,6 +44,7 @@ class CorpusMetric:
     Attributes:
         name: as users write it.
         build: makes sacrebleu's metric; only BLEU and spBLEU read the tokenization.
+        reader: what `build` made and a list of lines per reference stream -> what reads statistics off hypotheses.
         from_sums: (samples, k) sums of sacrebleu's statistics -> (samples,) scores.
         of_segments: (segments, k) statistics -> (segments,) sentence-level scores, as sacrebleu's `sentence_score` gives them.
         higher_is_better: false for error rates.
@@ -50,6 +52,7 @@ class CorpusMetric:
 
     name: str
     build: Callable[[Tokenization], SacrebleuMetric]
+    reader: Callable[[Any, Sequence[Sequence[str]]], StatisticsReader]
     from_sums: Callable[[Array], Array]
     of_segments: Callable[[Array], Array]
     higher_is_better: bool = True
@@ -154,11 +157,11 @@ def _build_ter(_tokenization: Tokenization) -> SacrebleuMetric:
 METRICS: dict[str, CorpusMetric] = {
     metric.name: metric
     for metric in (
-        CorpusMetric("BLEU", _build_bleu, _bleu_from_sums, _sentence_bleu),
-        CorpusMetric("spBLEU", _build_spbleu, _bleu_from_sums, _sentence_bleu),
-        CorpusMetric("chrF", _build_chrf(0), _chrf_from_sums, _chrf_from_sums),
-        CorpusMetric("chrF++", _build_chrf(2), _chrf_from_sums, _chrf_from_sums),
-        CorpusMetric("TER", _build_ter, _ter_from_sums, _ter_from_sums, higher_is_better=False),
+        CorpusMetric("BLEU", _build_bleu, BleuReader, _bleu_from_sums, _sentence_bleu),
+        CorpusMetric("spBLEU", _build_spbleu, BleuReader, _bleu_from_sums, _sentence_bleu),
+        CorpusMetric("chrF", _build_chrf(0), ChrfReader, _chrf_from_sums, _chrf_from_sums),
+        CorpusMetric("chrF++", _build_chrf(2), ChrfReader, _chrf_from_sums, _chrf_from_sums),
+        CorpusMetric("TER", _build_ter, SegmentReader, _ter_from_sums, _ter_from_sums, higher_is_better=False),
     )
 }
 

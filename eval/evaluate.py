@@ -14,7 +14,7 @@ from ..mt.errors import ConfigError, CorpusError
 from .bootstrap import interval
 from .measures import Measure, NeuralScorer, Remarks, comet_measures, corpus_measures, usable_metrics
 from .metrics import CorpusScorer, Score
-from .outputs import content_warnings
+from .outputs import content_warnings, tokenized_warning
 from .records import Comparison, Diagnostic, Evaluation, SystemOutput, SystemResult, TestSet
 from .significance import PairedMetric, TestSettings, compare, resampled_scores, system_pairs
 
@@ -97,10 +97,12 @@ def check_systems(test_set: TestSet, systems: Sequence[SystemOutput]) -> None:
     """Refuse what cannot be scored.
 
     Raises:
-        CorpusError: no segments, no systems, one name twice, or line counts that differ.
+        CorpusError: no segments, references that are all empty, no systems, one name twice, or line counts that differ.
     """
     if not len(test_set):
         raise CorpusError("there are no segments to score", where=test_set.name)
+    if not any(reference.strip() for stream in test_set.references for reference in stream):
+        raise CorpusError(f"all {len(test_set):,} references are empty: there is nothing to compare with", where=test_set.name)
     if not systems:
         raise CorpusError("there is no system to score", hint="--hypotheses FILE or --model MODEL")
     names = [system.name for system in systems]
@@ -122,6 +124,9 @@ def _measure(
         test_set.references, metrics=metrics, target=test_set.target, tokenizer=options.tokenizer, spm_model=options.spm_model
     )
     found = [corpus_measures(scorer, system, remarks) for system in systems]
+    if "BLEU" in metrics and options.tokenizer != "none":
+        for warning in filter(None, map(tokenized_warning, systems)):
+            remarks.add(warning)
     if not options.comet:
         return found
     from .comet import CometWorker, covers

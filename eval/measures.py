@@ -91,7 +91,11 @@ def usable_metrics(
 
 def corpus_measures(scorer: CorpusScorer, system: SystemOutput, remarks: Remarks) -> list[Measure]:
     """Every corpus metric of one system; one that gives no number is left out with a remark."""
-    found = [_of_statistics(one) for one in scorer.statistics(system.hypotheses)]
+    statistics = scorer.statistics(system.hypotheses)
+    for one in statistics:
+        if one.metric.name in ("BLEU", "spBLEU") and one.table[:, 0].any() and not one.table[:, -1].any():
+            remarks.add(f"{one.metric.name} counts sequences of 4 words and no line of {system.name} has so many: its 0 says nothing")
+    found = [_of_statistics(one) for one in statistics]
     return [one for one in found if _is_number(one.name, [one.value, *one.segments], system, remarks)]
 
 
@@ -107,13 +111,11 @@ def comet_measures(
     if test_set.sources is None:
         remarks.add("COMET is left out: it reads the source, and none was given (--source FILE)")
         return found
-    if len(test_set.references) > 1:
-        remarks.add(f"COMET reads one reference: the first of {len(test_set.references)}")
     for model in models:
         failed: dict[str, list[str]] = {}
         for measures, system in zip(found, systems, strict=True):
             try:
-                scores = worker.score(model, test_set.sources, system.hypotheses, test_set.references[0])
+                scores = _with_every_reference(worker, model, test_set, system)
             except DragomanError as error:
                 failed.setdefault(error.problem + (f" ({error.hint})" if error.hint else ""), []).append(system.name)
                 continue
@@ -122,12 +124,27 @@ def comet_measures(
             elif _is_number(model, scores.segments, system, remarks):
                 paired = segment_mean(model, [scores.segments])
                 value = float(np.mean(scores.segments))
+                if scores.references > 1:
+                    remarks.add(f"{model} reads one reference at a time: its scores are means over the {scores.references} of each segment")
                 measures.append(Measure(model, value, scores.signature, paired.tables[0], paired.from_sums, scores.segments, scores.spans))
                 if scores.truncated:
                     remarks.add(f"{model} saw only the beginning of {len(scores.truncated):,} segments of {system.name}: too long for it")
         for cause, names in failed.items():
             remarks.add(f"{model} is left out for {', '.join(names)}: {cause}")
     return found
+
+
+def _with_every_reference(worker: NeuralScorer, model: str, test_set: TestSet, system: SystemOutput) -> CometScores:
+    """A model's scores, the mean over all references where it reads any."""
+    from .comet import mean_over_references
+
+    assert test_set.sources is not None
+    found: list[CometScores] = []
+    for references in test_set.references:
+        found.append(worker.score(model, test_set.sources, system.hypotheses, references))
+        if not found[0].references:
+            break
+    return mean_over_references(found)
 
 
 def _is_number(name: str, scores: Sequence[float], system: SystemOutput, remarks: Remarks) -> bool:

@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from ..mt.errors import ConfigError, CorpusError
 from .bootstrap import Array, interval, resampled_sums
 from .corpus_metrics import CorpusMetric, Tokenization, find_metric
@@ -94,6 +92,7 @@ def score(
         CorpusError: no segments, or sides of different lengths.
     """
     check_bootstrap(samples, confidence)
+    _check_lengths(hypotheses, references)
     scorer = CorpusScorer(references, metrics=metrics, target=target, tokenizer=tokenizer)
     measured = scorer.statistics(hypotheses)
     if not measured:
@@ -152,8 +151,7 @@ class CorpusScorer:
         self._references = references
         self._chosen = [find_metric(name) for name in metrics]
         self._built = check_metrics(metrics, target=target, tokenizer=tokenizer, spm_model=spm_model)
-        for metric in self._built:
-            metric._ref_cache = metric._cache_references(references)
+        self._readers = [metric.reader(built, references) for metric, built in zip(self._chosen, self._built, strict=True)]
 
     def statistics(self, hypotheses: Sequence[str]) -> list[Statistics]:
         """Every metric of one system, in the order asked for.
@@ -163,10 +161,10 @@ class CorpusScorer:
         """
         _check_lengths(hypotheses, self._references)
         found = []
-        for metric, sacrebleu in zip(self._chosen, self._built, strict=True):
-            rows = sacrebleu._extract_corpus_statistics(hypotheses, None)
-            value = float(sacrebleu._aggregate_and_compute(rows).score)
-            found.append(Statistics(metric, value, str(sacrebleu.get_signature()), np.asarray(rows, dtype=np.float64)))
+        for metric, sacrebleu, reader in zip(self._chosen, self._built, self._readers, strict=True):
+            table = reader.table(hypotheses)
+            value = float(sacrebleu._compute_score_from_stats(table.sum(axis=0).tolist()).score)
+            found.append(Statistics(metric, value, str(sacrebleu.get_signature()), table))
         return found
 
 
@@ -205,6 +203,11 @@ def _check_references(references: Sequence[Sequence[str]]) -> None:
         raise CorpusError("there is no reference to score against", allowed="one list of lines per reference stream")
     if any(isinstance(stream, str) for stream in references):
         raise CorpusError("the references are one flat list of lines", allowed="one list of lines per reference stream, e.g. [lines]")
+    for number, stream in enumerate(references[1:], 2):
+        if len(stream) != len(references[0]):
+            raise CorpusError(
+                f"{len(references[0])} lines in reference 1 but {len(stream)} in reference {number}", allowed="files aligned line by line"
+            )
 
 
 def _check_lengths(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:

@@ -17,6 +17,7 @@ _BOM = b"\xef\xbb\xbf"
 _SHOWN = 5
 _SAMPLE = 200  # references that tell the script
 _KANA = ("Hira", "Kana")
+_TOKENIZED = 100  # lines that look tokenised before it is said
 
 
 @dataclass(frozen=True)
@@ -192,6 +193,17 @@ def content_warnings(test_set: TestSet) -> list[str]:
     if len(test_set) == 1:
         found.append("one segment only: its scores have no interval and nothing can be tested")
     return found
+
+
+def tokenized_warning(system: SystemOutput) -> str | None:
+    """Told where an output looks tokenised, which raises or lowers BLEU for no reason of quality; by the sign that sacrebleu goes by."""
+    lines = sum(hypothesis.endswith(" .") for hypothesis in system.hypotheses)
+    if lines < _TOKENIZED:
+        return None
+    return (
+        f"{lines:,} of {len(system.hypotheses):,} lines of {system.name} end in a space and a full stop, as tokenised text does: "
+        "BLEU wants plain text and splits it itself (--tokenizer none takes texts as they are)"
+    )
 
 
 def _unnamed_script(references: Sequence[str]) -> list[str]:

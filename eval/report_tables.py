@@ -73,8 +73,8 @@ def overview(evaluations: Sequence[Evaluation]) -> list[Element]:
     rows = []
     for evaluation in evaluations:
         scores = {result.system.name: result.scores[0] for result in evaluation.results if result.scores}
-        cells = (_valued(number(f"{scores[name].value:.1f}"), scores[name].value) if name in scores else number("") for name in systems)
         metric = next((score.name for score in scores.values()), "")
+        cells = (_cell(scores[name].value if name in scores else None, _digits(metric)) for name in systems)
         rows.append([_row_name(f"{evaluation.test_set.name} {evaluation.test_set.direction}"), element("td", metric), *cells])
     return [element("section", element("h2", "Overview"), _grid("Overview", ("test set", "metric", *systems), rows))]
 
@@ -119,8 +119,9 @@ def _score_cell(evaluation: Evaluation, result: SystemResult, metric: str, scale
     score = _score(result, metric)
     if score is None:
         return number("")
-    interval = element("span", f"[{_figure(score.low)}, {_figure(score.high)}]", class_="interval")
-    cell = number(element("span", _figure(score.value), class_="figure"), " ", interval)
+    digits = _digits(metric)
+    interval = element("span", f"[{score.low:.{digits}f}, {score.high:.{digits}f}]", class_="interval")
+    cell = number(element("span", f"{score.value:.{digits}f}", class_="figure"), " ", interval)
     cell.append(_bar(score, scale))
     if evaluation.comparisons:
         cell.append(_mark(evaluation, result.system.name, metric, best))
@@ -151,9 +152,9 @@ def _p(value: float) -> str:
     return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
 
 
-def _figure(value: float) -> str:
-    """COMET lives between 0 and 1, the others between 0 and 100."""
-    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.1f}"
+def _digits(metric: str) -> int:
+    """Corpus metrics run to 100, COMET to 1."""
+    return 1 if metric in METRICS else 4
 
 
 def _signatures(evaluation: Evaluation) -> Element:
@@ -242,19 +243,27 @@ def breakdown_tables(evaluation: Evaluation, frequencies: Mapping[str, int] | No
 
 def _by_system(title: str, each: Breakdown, names: Sequence[str], order: Sequence[int]) -> Element:
     headers = ("system", *(f"{name} ({size:,} {each.unit})" for name, size in each.groups))
-    return _grid(title, headers, ([_row_name(names[index]), *map(_cell, each.figures[index])] for index in order))
+    digits = _table_digits(each)
+    rows = ([_row_name(names[index]), *(_cell(figure, digits) for figure in each.figures[index])] for index in order)
+    return _grid(title, headers, rows)
 
 
 def _by_group(title: str, each: Breakdown, names: Sequence[str], order: Sequence[int]) -> Element:
+    digits = _table_digits(each)
     rows = (
-        [_row_name(name), number(f"{size:,}"), *(_cell(each.figures[index][group]) for index in order)]
+        [_row_name(name), number(f"{size:,}"), *(_cell(each.figures[index][group], digits) for index in order)]
         for group, (name, size) in enumerate(each.groups)
     )
     return _grid(title, ("group", each.unit, *(names[index] for index in order)), rows)
 
 
-def _cell(value: float | None) -> Element:
-    return number("") if value is None else _valued(number(_figure(value)), value)
+def _table_digits(each: Breakdown) -> int:
+    """One for a whole table: a 0 among percentages is none of COMET's."""
+    return 1 if any(abs(figure) > 1 for row in each.figures for figure in row if figure is not None) else 4
+
+
+def _cell(value: float | None, digits: int) -> Element:
+    return number("") if value is None else _valued(number(f"{value:.{digits}f}"), value)
 
 
 def facts_section(evaluation: Evaluation) -> list[Element]:

@@ -18,6 +18,7 @@ from ..mt.errors import ConfigError
 FOLDER_FILE = "testset.yaml"
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 _PLACEHOLDERS = {"src", "tgt", "split", "ref"}
+_MARKS = re.compile(r"\*|{\w+}")
 
 
 @with_config(_STRICT)
@@ -33,6 +34,24 @@ class Layout:
             unknown = set(re.findall(r"{(\w*)}", pattern)) - _PLACEHOLDERS
             if unknown or Path(pattern).is_absolute() or ".." in Path(pattern).parts:
                 raise ValueError(f"{pattern!r}: a path inside the folder, with placeholders out of {{src}} {{tgt}} {{split}} {{ref}}")
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True)
+class HubTable:
+    """A data set of the Hub (or a folder like one) with a configuration a language, whose splits are called as the test set's are.
+
+    Attributes:
+        repository: its id, or a folder.
+        column: the one with the text.
+        key: the one that tells which rows of two languages belong together, and their order.
+        revision: branch, tag or commit; None is the main branch.
+    """
+
+    repository: str
+    column: str
+    key: str = "id"
+    revision: str | None = None
 
 
 @with_config(_STRICT)
@@ -54,6 +73,12 @@ class SetFormat:
     documents: str | None = None
     sha256: Mapping[str, str] = field(default_factory=dict)
     obtain: str = ""
+    hub: HubTable | None = None
+
+    def __post_init__(self) -> None:
+        first = self.layouts[0] if self.layouts else Layout("", "")
+        if self.hub and ("{src}" not in first.source or "{tgt}" not in first.reference or {"*", "{ref}"} & set(_MARKS.findall(str(first)))):
+            raise ValueError("with a hub, the first layout is where fetched files are kept: {src} and {tgt}, no * and no {ref}")
 
     @property
     def several_references(self) -> bool:

@@ -1,4 +1,4 @@
-"""Test sets by name: found in `DRAGOMAN_DATA`, then in the cache, then fetched by sacrebleu; line counts and checksums verified."""
+"""Test sets by name: in `DRAGOMAN_DATA`, then in the cache, then fetched by sacrebleu or `datasets`; line counts and checksums verified."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import product
 from pathlib import Path
 
 from ..mt.cache import cache_folder
-from ..mt.errors import ConfigError, CorpusError, nearest
-from ..mt.files import sha256_of
+from ..mt.errors import ConfigError, CorpusError, DragomanError, nearest
+from ..mt.files import sha256_of, write_atomically
 from ..mt.languages import Language
 from .outputs import SegmentFile, aligned, read_segments
 from .records import TestSet
@@ -107,9 +107,10 @@ def _both(wanted: _Wanted) -> tuple[Language, Language]:
 def _load(wanted: _Wanted, folders: Sequence[Path]) -> TestSet:
     if any("{tgt}" in layout.reference for layout in wanted.format.layouts):
         _both(wanted)
-    folder, found = next(((each, match) for each in folders if (match := _find(wanted, each))), (None, None))
-    if folder is None or found is None:
+    located = _located(wanted, folders) or _fetched(wanted, folders)
+    if located is None:
         raise _absent(wanted, folders)
+    folder, found = located
     paths = (found.source, *found.references)
     files = _checked([read_segments(path) for path in paths], wanted)
     documents = _documents(folder, wanted, len(files[0].segments))
@@ -117,6 +118,27 @@ def _load(wanted: _Wanted, folders: Sequence[Path]) -> TestSet:
     name = ":".join([wanted.full_name.removesuffix(f":{wanted.references}"), "+".join(found.names)]) if found.names else wanted.full_name
     streams = tuple(file.segments for file in files[1:])
     return TestSet(name, wanted.source, wanted.target, files[0].segments, streams, documents, tuple(warnings))
+
+
+def _located(wanted: _Wanted, folders: Sequence[Path]) -> tuple[Path, _Found] | None:
+    return next(((each, match) for each in folders if (match := _find(wanted, each))), None)
+
+
+def _fetched(wanted: _Wanted, folders: Sequence[Path]) -> tuple[Path, _Found] | None:
+    """The files after `datasets` has fetched them into the last of the folders, for a set that is on the Hub."""
+    if wanted.format.hub is None:
+        return None
+    from .hub_sets import fetch_texts
+
+    try:
+        texts = fetch_texts(wanted.format.hub, wanted.split, _both(wanted))
+    except DragomanError as error:
+        raise _absent(wanted, folders, error) from error
+    layout = wanted.format.layouts[0]
+    for pattern, (name, segments) in zip((layout.source, layout.reference), texts, strict=True):
+        path = pattern.replace("{split}", wanted.split).replace("{src}", name).replace("{tgt}", name)
+        write_atomically(folders[-1] / path, "".join(f"{segment}\n" for segment in segments))
+    return _located(wanted, folders)
 
 
 def _find(wanted: _Wanted, folder: Path) -> _Found | None:
@@ -219,16 +241,18 @@ def _remarks(folder: Path, path: Path, file: SegmentFile, wanted: _Wanted) -> Se
     return (*file.warnings, f"{path}: not the published file (another SHA-256): scores are not comparable with published ones")
 
 
-def _absent(wanted: _Wanted, folders: Sequence[Path]) -> CorpusError:
+def _absent(wanted: _Wanted, folders: Sequence[Path], cause: DragomanError | None = None) -> CorpusError:
     present = next((folder for folder in folders if folder.is_dir()), None)
     layout = wanted.format.layouts[0]
     files = [f"{_spelled_out(pattern, wanted)}" for pattern in (layout.source, layout.reference)]
     sides = " to ".join(side.name for side in (wanted.source, wanted.target) if side)
+    unfetched = f"; {cause.problem}" if cause else ""
+    other_way = f"{cause.hint}; or " if cause and cause.hint else ""
     return CorpusError(
-        f"{wanted.full_name}{f' from {sides}' if sides else ''} is not here: {' and '.join(files)} wanted",
+        f"{wanted.full_name}{f' from {sides}' if sides else ''} is not here: {' and '.join(files)} wanted{unfetched}",
         where=present or folders[0],
         allowed=f"{wanted.format.obtain or 'the files its layouts name'}; looked in {', '.join(map(str, folders))}",
-        hint=f"put the files there; DRAGOMAN_DATA names the folder that holds {wanted.format.folder or wanted.name}/",
+        hint=f"{other_way}put the files there; DRAGOMAN_DATA names the folder that holds {wanted.format.folder or wanted.name}/",
     )
 
 

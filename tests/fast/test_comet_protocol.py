@@ -145,13 +145,15 @@ def test_spans_come_back_a_list_a_segment_and_cut_segments_are_numbered(worker: 
     scores = worker.score(models["spans"], ["a", "b", "c"], ["x", "y " * 10, "z"], ["r", "s", "t " * 11])
     assert [[span["text"] for span in spans] for spans in scores.spans] == [["x"], ["y " * 10], ["z"]]
     assert scores.truncated == (1, 2)  # 11 and 12 tokens; 10 fit
-    assert scores.signature.endswith("|Comet0|fp32|spans|r1")
+    assert scores.signature.endswith("|Comet0|fp32|spans|r0")  # references were given, and the model reads none
 
 
 def test_a_model_that_compares_with_references_says_so_when_there_are_none(worker: CometWorker, models: dict[str, str]) -> None:
     with pytest.raises(MetricUnavailable, match="compares with references, and none were given"):
         worker.score(models["reference"], ["a"], ["b"], None)
-    assert worker.score(models["reference"], ["a"], ["b"], ["c"]).spans == ()
+    scores = worker.score(models["reference"], ["a"], ["b"], ["c"])
+    assert (scores.spans, scores.references) == ((), 1)
+    assert scores.signature.endswith("|reference|r1")
 
 
 def test_a_score_that_is_no_number_is_an_error_with_its_segment(worker: CometWorker, models: dict[str, str]) -> None:
@@ -292,7 +294,14 @@ def test_the_script_speaks_json_lines_and_leaves_at_the_end_of_input(python: Pat
     hello, refused, answered = [json.loads(line) for line in said.stdout.splitlines()]
     assert (hello["ready"], hello["comet"], hello["gpus"]) == (True, "0", 0)
     assert refused["id"] is None and "not a line of JSON" in refused["error"]
-    assert answered == {"id": 1, "system": expected("é", "print"), "segments": [expected("é", "print")], "spans": [], "truncated": []}
+    assert answered == {
+        "id": 1,
+        "system": expected("é", "print"),
+        "segments": [expected("é", "print")],
+        "spans": [],
+        "truncated": [],
+        "references": 0,
+    }
     for stray in (b"a banner on import", b"forged", b"below Python", b"from a child"):
         assert stray in said.stderr
     assert said.returncode == 0

@@ -116,6 +116,15 @@ def test_a_system_that_differs_from_the_best_is_marked(tmp_path: Path, made: Eva
     assert "best" in shown and "p < 0.001 *" in shown and "(paired bootstrap), not corrected" in shown and "[-70, -50]" in shown
 
 
+def test_small_scores_have_their_metrics_digits(tmp_path: Path, made: Evaluation) -> None:
+    score = made.results[0].scores[0]
+    scores = (replace(score, value=0.78, low=0.04, high=1.2), replace(score, name="Unbabel/m", value=0.78125, low=0.5, high=1.00001))
+    few = replace(made, results=(replace(made.results[0], scores=scores),), comparisons=())
+    text = write_report([few], tmp_path / "r.html").read_text(encoding="utf-8")
+    assert ">0.8<" in text and "[0.0, 1.2]" in text
+    assert ">0.7812<" in text and "[0.5000, 1.0000]" in text
+
+
 def test_figures_that_json_has_no_number_for_are_left_out(tmp_path: Path) -> None:
     [data] = report(tmp_path, hostile_evaluation()).data
     assert [segment[5] for segment in data["segments"]] == [[[1.0, 3.0]], [[None, 2.0]], [[3.0, None]]]

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
+from dragoman.eval.comet import CometScores
 from dragoman.eval.evaluate import EvaluateOptions, evaluate
 from dragoman.eval.exports import to_json, to_tsv
 from dragoman.eval.model_outputs import ModelSystem, model_digest, translate_test_set
@@ -36,20 +36,21 @@ QUICK = TestSettings(samples=50, trials=50)
 
 
 class FakeComet:
-    """Scores a hypothesis by its length, and does whatever it is told to do wrong."""
+    """Scores a hypothesis by its length, one more with a reference that begins with x; and does whatever it is told to do wrong."""
 
-    def __init__(self, wrong: dict[str, object] | None = None) -> None:
+    def __init__(self, wrong: dict[str, object] | None = None, *, reads_references: bool = True) -> None:
         self.wrong = wrong or {}
+        self.reads = int(reads_references)
         self.calls: list[tuple[str, str]] = []
 
-    def score(self, model: str, sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str] | None) -> SimpleNamespace:
+    def score(self, model: str, sources: Sequence[str], hypotheses: Sequence[str], references: Sequence[str]) -> CometScores:
         self.calls.append((model, hypotheses[0]))
-        found = [len(hypothesis) / 100 for hypothesis in hypotheses]
+        found = [len(hypothesis) / 100 + self.reads * one.startswith("x") for hypothesis, one in zip(hypotheses, references, strict=True)]
         if model in self.wrong:
             if isinstance(self.wrong[model], Exception):
                 raise self.wrong[model]
             found[2] = self.wrong[model]  # type: ignore[call-overload]
-        return SimpleNamespace(system=0.0, segments=tuple(found), spans=(), truncated=(), signature=f"{model}|v1")
+        return CometScores(0.0, tuple(found), (), (), f"{model}|v1|r{self.reads}", self.reads)
 
 
 def scores_of(evaluation: Evaluation) -> dict[str, dict[str, float]]:
@@ -103,6 +104,27 @@ def test_one_segment_has_scores_but_nothing_is_tested() -> None:
     assert any("no interval" in warning for warning in found.warnings)
 
 
+def test_references_that_are_all_empty_are_refused() -> None:
+    with pytest.raises(CorpusError, match="all 6 references are empty"):
+        evaluate(TestSet("t", ENG, DEU, REFERENCE, (("", " ", "\t", "", "", ""),)), SYSTEMS, EvaluateOptions(test=QUICK))
+
+
+def test_bleu_of_lines_shorter_than_its_longest_n_gram_says_nothing_and_is_told() -> None:
+    short = ("ja", "nein doch", "")
+    found = evaluate(TestSet("t", ENG, DEU, None, (short,)), [SystemOutput("same", short, "s")], EvaluateOptions(test=QUICK))
+    assert scores_of(found)["same"] == {"chrF++": 100.0, "BLEU": 0.0}
+    assert "BLEU counts sequences of 4 words and no line of same has so many: its 0 says nothing" in found.warnings
+
+
+def test_tokenised_outputs_are_told_unless_that_is_what_was_asked_for() -> None:
+    lines = tuple(f"so ein Satz Nummer {number} ." for number in range(100))
+    set_, systems = TestSet("t", ENG, DEU, None, (lines,)), [SystemOutput("same", lines, "s")]
+    told = evaluate(set_, systems, EvaluateOptions(test=QUICK)).warnings
+    assert any(warning.startswith("100 of 100 lines of same end in a space and a full stop") for warning in told)
+    assert evaluate(set_, systems, EvaluateOptions(tokenizer="none", test=QUICK)).warnings == ()
+    assert evaluate(set_, systems, EvaluateOptions(("chrF",), test=QUICK)).warnings == ()
+
+
 def test_empty_references_are_told() -> None:
     holes = TestSet("holes", ENG, DEU, None, (("a b", "", "c"),))
     found = evaluate(holes, [SystemOutput("x", ("a b", "d", "c"), "x")], EvaluateOptions(test=QUICK))
@@ -141,8 +163,24 @@ def test_comet_scores_stand_beside_the_others_and_are_compared() -> None:
     found = evaluate(SET, SYSTEMS, EvaluateOptions(comet=("m",), test=QUICK), worker=worker)
     assert worker.calls == [("m", WORSE[0]), ("m", BETTER[0])]
     assert scores_of(found)["better"]["m"] == pytest.approx(sum(map(len, BETTER)) / 600)
-    assert found.results[1].scores[-1].signature == "m|v1"
+    assert found.results[1].scores[-1].signature == "m|v1|r1"
     assert [one.metric for one in found.comparisons] == ["chrF++", "BLEU", "m"]
+
+
+def test_with_several_references_comet_is_the_mean_over_them_and_says_so() -> None:
+    two = TestSet("tiny", ENG, DEU, REFERENCE, (REFERENCE, tuple(f"x{line}" for line in REFERENCE)))
+    alone = scores_of(evaluate(SET, SYSTEMS, EvaluateOptions(comet=("m",), test=QUICK), worker=FakeComet()))
+    found = evaluate(two, SYSTEMS, EvaluateOptions(comet=("m",), test=QUICK), worker=FakeComet())
+    for name in ("better", "worse"):
+        assert scores_of(found)[name]["m"] == pytest.approx(alone[name]["m"] + 0.5)
+    assert found.results[0].segment_scores["m"][0] == pytest.approx(len(WORSE[0]) / 100 + 0.5)
+    assert found.results[0].scores[-1].signature == "m|v1|r2:mean"
+    assert "m reads one reference at a time: its scores are means over the 2 of each segment" in found.warnings
+    worker = FakeComet(reads_references=False)
+    found = evaluate(two, SYSTEMS, EvaluateOptions(comet=("kiwi",), test=QUICK), worker=worker)
+    assert len(worker.calls) == len(SYSTEMS)  # a model that reads none is not run twice
+    assert found.results[0].scores[-1].signature == "kiwi|v1|r0"
+    assert not any("kiwi" in warning for warning in found.warnings)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -51,21 +50,14 @@ def test_segment_scores_are_sacrebleus_sentence_scores(name: str, corpus: list[t
 
 
 def test_the_references_side_is_worked_out_once_for_all_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[str] = []
-    monkeypatch.setattr(BLEU, "_extract_reference_info", count_calls(BLEU._extract_reference_info, calls))
+    read: list[str] = []
+    plain = BLEU._preprocess_segment
+    monkeypatch.setattr(BLEU, "_preprocess_segment", lambda metric, line: [read.append(line), plain(metric, line)][1])
     scorer = CorpusScorer([REFERENCE_A], metrics=["BLEU"])
     values = [scorer.statistics(lines)[0].value for lines in (HYPOTHESES, REFERENCE_B, HYPOTHESES)]
-    assert len(calls) == len(REFERENCE_A)
+    assert read == [*REFERENCE_A, *HYPOTHESES, *REFERENCE_B, *HYPOTHESES]
     assert values[0] == values[2] == score(HYPOTHESES, [REFERENCE_A], metrics=["BLEU"], samples=1)[0].value
     assert values[1] != values[0]
-
-
-def count_calls(method: Callable[..., object], calls: list[str]) -> Callable[..., object]:
-    def counted(*arguments: object) -> object:
-        calls.append(method.__name__)
-        return method(*arguments)
-
-    return counted
 
 
 @pytest.mark.parametrize("name", SACREBLEU)
@@ -188,6 +180,8 @@ def test_a_tokenizer_model_that_cannot_be_fetched_says_what_to_do(monkeypatch: p
 def test_different_line_counts_name_both() -> None:
     with pytest.raises(CorpusError, match="7 hypothesis lines but 6 lines in reference 2"):
         score(HYPOTHESES, [REFERENCE_A, REFERENCE_B[:-1]])
+    with pytest.raises(CorpusError, match="7 lines in reference 1 but 6 in reference 2"):
+        CorpusScorer([REFERENCE_A, REFERENCE_B[:-1]], metrics=["BLEU"])
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dragoman.eval.outputs import aligned, content_warnings, files_test_set, read_segments, read_systems
-from dragoman.eval.records import TestSet
+from dragoman.eval.outputs import aligned, content_warnings, files_test_set, read_segments, read_systems, tokenized_warning
+from dragoman.eval.records import SystemOutput, TestSet
 from dragoman.mt.errors import CorpusError
 from dragoman.mt.languages import find_language
 
@@ -150,3 +150,10 @@ def test_a_script_without_spaces_and_without_a_language_is_warned_about(text: st
     said = content_warnings(TestSet("t", None, None, None, ((text, text),)))
     assert any("no language is given" in line for line in said) == told
     assert content_warnings(TestSet("t", None, find_language("jpn"), None, ((text, text),))) == []
+
+
+def test_an_output_that_looks_tokenised_is_told_with_its_count() -> None:
+    looks = SystemOutput("ours", ("so ein Satz .",) * 100 + ("Ende.",), "ours.de")
+    warning = tokenized_warning(looks)
+    assert warning is not None and warning.startswith("100 of 101 lines of ours")
+    assert tokenized_warning(SystemOutput("ours", looks.hypotheses[1:], "ours.de")) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from pathlib import Path
 from urllib.error import URLError
 
@@ -25,6 +26,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder, an empty cache, and no network."""
     monkeypatch.setenv("DRAGOMAN_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "datasets", None)
     (tmp_path / "data").mkdir()
     return tmp_path / "data"
 
@@ -119,7 +121,8 @@ def test_a_changed_copy_of_a_published_set_is_warned_about(data: Path) -> None:
 
 def test_a_missing_file_is_named_with_its_place(data: Path) -> None:
     with pytest.raises(
-        CorpusError, match=r"(?s)flores200: flores200:devtest from English to German is not here: .*deu_Latn.*DRAGOMAN_DATA"
+        CorpusError,
+        match=r"(?s)flores200: flores200:devtest from English to German is not here: .*deu_Latn.*DRAGOMAN_DATA",
     ):
         load_test_set("flores200", ENG, DEU)
 

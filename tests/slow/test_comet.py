@@ -16,7 +16,10 @@ import pytest
 
 from dragoman.eval.comet import CometScores, CometWorker, MetricUnavailable
 from dragoman.eval.comet_install import install_comet
+from dragoman.eval.measures import Remarks, comet_measures
+from dragoman.eval.records import SystemOutput, TestSet
 from dragoman.mt.errors import SourceError
+from dragoman.mt.languages import find_language
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +92,7 @@ def test_scores_are_those_of_unbabel_comet_itself(
     assert scores.system == pytest.approx(laboratory.direct[direct]["system"], abs=1e-6)
     assert len({round(score, 4) for score in scores.segments}) > 5  # the model tells segments apart, so equality means something
     assert _LONG in scores.truncated and 0 not in scores.truncated
+    assert scores.references == int(references)
 
 
 def test_the_checkpoint_was_really_trained(laboratory: Laboratory) -> None:
@@ -108,6 +112,22 @@ def test_error_spans_come_through_as_xcomet_marks_them(laboratory: Laboratory, w
     marked = [(sample["mt"], span) for sample, spans in zip(_SAMPLES, scores.spans, strict=True) for span in spans]
     assert marked and all(0 <= span["start"] < span["end"] <= len(text) for text, span in marked if text)
     assert {span["severity"] for _, span in marked} <= {"minor", "major", "critical"}
+
+
+def test_with_two_references_scores_are_the_means_of_unbabel_comets_own(laboratory: Laboratory, worker: CometWorker) -> None:
+    sources, hypotheses, references = ([sample[key] for sample in _SAMPLES] for key in ("src", "mt", "ref"))
+    languages = (find_language("deu"), find_language("eng"))
+    both = TestSet("two", *languages, tuple(sources), (tuple(references), tuple(sources)))
+    model = str(laboratory.folder / "regression")
+    remarks = Remarks()
+    [[found]] = comet_measures(worker, [model], both, [SystemOutput("mine", tuple(hypotheses), "mine.txt")], remarks)
+    other = worker.score(model, sources, hypotheses, sources).segments
+    expected = [(one + two) / 2 for one, two in zip(laboratory.direct["regression"]["segments"], other, strict=True)]
+    assert list(found.segments) == pytest.approx(expected, abs=1e-6)
+    assert found.signature.endswith("|regression|r2:mean") and any("one reference at a time" in line for line in remarks.lines)
+    alone = worker.score(str(laboratory.folder / "referenceless"), sources, hypotheses, references)
+    assert alone.references == 0
+    assert list(alone.segments) == pytest.approx(laboratory.direct["referenceless"]["segments"], abs=1e-6)
 
 
 def test_a_model_trained_with_references_refuses_to_do_without(laboratory: Laboratory, worker: CometWorker) -> None:
