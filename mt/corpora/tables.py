@@ -33,6 +33,16 @@ def read_csv(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Itera
         yield from _pairs(_csv_rows(path, tally), corpus, tally)
 
 
+def rows(path: Path, tally: Tally, *, quoted: bool) -> Iterator[Row]:
+    """The cells of every row, as CSV where `quoted`, else as TSV; rows that are not UTF-8 or not valid CSV are counted. Errors: `read_csv`."""
+    split = ((Origin(str(path), number), line.split("\t")) for number, line in enumerate(_lines(path), start=1))
+    for origin, cells in _csv_rows(path, tally) if quoted else split:
+        if _undecodable(cells):
+            tally.skip(origin, UNDECODABLE)
+        else:
+            yield origin, cells
+
+
 def _lines(path: Path) -> Iterator[str]:
     # A byte that is not UTF-8 becomes a lone surrogate, so that it spoils its own row and not the structure around it.
     return (line.decode("utf-8", errors="surrogateescape") for line in byte_lines(path))
