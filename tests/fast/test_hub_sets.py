@@ -164,11 +164,11 @@ def test_without_the_package_the_error_names_it(tmp_path: Path, monkeypatch: pyt
     import sys
 
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ConfigError, match=r"(?s)package 'datasets'.*not installed.*pip install 'dragoman[testsets]'"):
+    with pytest.raises(ConfigError, match=r"(?s)package 'datasets'.*not installed.*pip install 'dragoman\[testsets\]'"):
         fetch_texts(HubTable("facebook/flores", "sentence"), "devtest", [ENG, DEU])
     monkeypatch.setenv("DRAGOMAN_DATA", str(tmp_path))
     monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path))
-    with pytest.raises(CorpusError, match=r"(?s)eng_Latn.*wanted; .*package 'datasets'.*pip install 'dragoman[testsets]'; or put the files there"):
+    with pytest.raises(CorpusError, match=r"(?s)eng_Latn.*wanted; .*package 'datasets'.*pip install 'dragoman\[testsets\]'; or put the files there"):
         load_test_set("flores_plus", ENG, DEU)
 
 
