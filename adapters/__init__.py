@@ -1,1 +1,1 @@
-"""Adapters: LoRA and QLoRA attached to a causal language model."""
+"""What is attached to a causal language model for training: LoRA, QLoRA, embeddings, a second head; and which weights move."""

@@ -19,8 +19,7 @@ NAME = "ahead_head"
 def attach_ahead(model: PreTrainedModel) -> None:
     """Give the model a second head, a copy of the first; it is saved in checkpoints as any weight is."""
     head = model.get_output_embeddings()
-    assert isinstance(head, nn.Module), "a causal language model has a head"
-    weight = head.weight.detach()
+    weight: torch.Tensor = head.weight.detach()
     ahead = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device=weight.device, dtype=weight.dtype)
     with torch.no_grad():
         ahead.weight.copy_(weight)

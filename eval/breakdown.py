@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from ..mt.languages import Language
+from ..mt.lexicons.folding import fold
 from .metrics import CorpusScorer
 from .records import Evaluation, SystemResult, TestSet
-from .term_matching import fold
 
 _LENGTHS = (0, 10, 20, 30, 40)  # words
 _OWN_COUNTS = {"rare": 1, "mid": 3, "frequent": 20}  # least number of times a word occurs in the references themselves

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +22,12 @@ from .records import SystemOutput, TestSet
 if TYPE_CHECKING:
     from ..mt.languages import Language
     from ..mt.models import LoadedModel
+    from ..mt.prompting import PromptingConfig
     from ..mt.prompts import PromptTemplate
 
 Progress = Callable[[int, int], None]
 _FORMAT = "1"
+_log = logging.getLogger(__name__)
 _HYPOTHESES = "hypotheses.jsonl"
 _WEIGHTS_AND_WORDS = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
 
@@ -39,6 +42,7 @@ class ModelSystem:
         template: the prompt, instead of the model's own.
         device, dtype: as in `load_model`.
         use_cache: read and keep translations; without, always translate.
+        prompting: examples, dictionary and glossary in the prompt.
 
     Raises:
         SourceError, ModelError: the model cannot be found.
@@ -54,12 +58,14 @@ class ModelSystem:
         device: str = "auto",
         dtype: str = "auto",
         use_cache: bool = True,
+        prompting: PromptingConfig | None = None,
     ) -> None:
         self.source = source
         self.name = name or source
         self._decoding = decoding or DecodingConfig(stop="line")
         self._device, self._dtype = device, dtype
         self._use_cache = use_cache
+        self._prompting = prompting
         self._loaded: LoadedModel | None = None
         self._folder = Path(resolve_model(source).location)
         self._template = template or read_model_facts(self._folder).prompt
@@ -94,15 +100,23 @@ class ModelSystem:
         return self._use_cache and is_complete(folder)
 
     def _generate(self, test_set: TestSet, source: Language, target: Language, progress: Progress | None) -> list[str]:
+        from ..mt.prompting import PromptingConfig, load_plan
         from ..mt.prompts import DEFAULT_TEMPLATE, load_template
         from ..mt.translator import Translator
 
         assert test_set.sources is not None, "checked with the direction"
         loaded = self._load()
         template = self._template or loaded.prompt or load_template(DEFAULT_TEMPLATE)
-        translator = Translator(loaded, template, source, target, self._decoding)
+        read = load_plan(self._prompting or PromptingConfig(), source, target)
+        for note in read.notes:
+            _log.info("note: %s", note)
+        translator = Translator(loaded, template, source, target, self._decoding, plan=read.plan)
+        done = translator.translate(test_set.sources, progress=progress)
+        left_out = sum(1 for one in done if one.material and one.material.left_out)
+        if left_out:
+            _log.info("note: %s of %s prompts had no room for all of their material", f"{left_out:,}", f"{len(done):,}")
         # Scores are of lines: a line break inside a translation would be another segment in any file written from it.
-        return [" ".join(one.text.split("\n")) for one in translator.translate(test_set.sources, progress=progress)]
+        return [" ".join(one.text.split("\n")) for one in done]
 
     def _load(self) -> LoadedModel:
         if self._loaded is None:
@@ -120,7 +134,7 @@ class ModelSystem:
         if self._digest is None:
             self._digest = model_digest(self._folder)
         sources = json.dumps(test_set.sources, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        return {
+        facts = {
             "format": _FORMAT,
             "model": self._digest,
             "direction": f"{source.bcp47}-{target.bcp47}",
@@ -129,6 +143,11 @@ class ModelSystem:
             "decoding": json.dumps(asdict(self._decoding), sort_keys=True),
             "device": f"{self._device}/{self._dtype}",
         }
+        if self._prompting is not None:
+            from ..mt.prompting import plan_fingerprint
+
+            facts["prompting"] = plan_fingerprint(self._prompting, source, target)
+        return facts
 
 
 def translate_test_set(

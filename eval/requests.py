@@ -18,6 +18,7 @@ from .records import Evaluation, SystemOutput, TestSet
 from .testsets import load_test_set
 
 if TYPE_CHECKING:
+    from ..mt.prompting import PromptingConfig
     from .model_outputs import ModelSystem, Progress
 
 Report = Callable[[str], None]
@@ -35,7 +36,7 @@ class Request:
         pairs: directions; one may be left out with `references`.
         models: translated with first; the same spellings as `dragoman translate --model`.
         options: what is computed.
-        decoding, device, dtype, use_cache: of models.
+        decoding, device, dtype, use_cache, prompting: of models.
     """
 
     hypotheses: tuple[str, ...] = ()
@@ -49,6 +50,7 @@ class Request:
     device: str = "auto"
     dtype: str = "auto"
     use_cache: bool = True
+    prompting: PromptingConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def _models(request: Request) -> list[ModelSystem]:
             device=request.device,
             dtype=request.dtype,
             use_cache=request.use_cache,
+            prompting=request.prompting,
         )
         for spelled in request.models
         for name, path in [_name_and_source(spelled)]

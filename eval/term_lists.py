@@ -11,7 +11,7 @@ from ..mt.corpora.lines import decoded_lines
 from ..mt.corpora.records import Origin
 from ..mt.corpora.tally import Tally
 from ..mt.errors import CorpusError
-from .term_matching import fold
+from ..mt.lexicons.folding import fold
 
 _LAYOUT = "`source<TAB>target[<TAB>alternative...]` lines, or JSONL with a dictionary a segment under `terms`, `proper` or `random`"
 _KINDS = ("terms", "proper", "random")

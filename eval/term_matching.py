@@ -5,21 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
-from ..mt.lexicons.folding import Folded, Place, boundary, fold
-from ..mt.lexicons.inflection import Lemmatizer, inflections, lemmatizer_for
-
-__all__ = [
-    "Folded",
-    "Lemmatizer",
-    "Place",
-    "fold",
-    "inflected_places",
-    "inflections",
-    "lemma_places",
-    "lemmatizer_for",
-    "non_overlapping",
-    "surface_places",
-]
+from ..mt.lexicons.folding import Folded, Place, boundary
+from ..mt.lexicons.inflection import Lemmatizer, inflections
 
 _WORD_GAP = 3  # characters between two words of a term, e.g. " ", "-", " – "
 

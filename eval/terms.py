@@ -17,9 +17,11 @@ from functools import cached_property
 
 from ..mt.errors import CorpusError
 from ..mt.languages import Language
+from ..mt.lexicons.folding import Folded, Place, fold
+from ..mt.lexicons.inflection import Lemmatizer, lemmatizer_for
 from .assignment import Span, most_met
 from .term_lists import Term, TermList, load_terms
-from .term_matching import Folded, Lemmatizer, Place, fold, inflected_places, lemma_places, lemmatizer_for, non_overlapping, surface_places
+from .term_matching import inflected_places, lemma_places, non_overlapping, surface_places
 
 __all__ = ["EXPLANATIONS", "Term", "TermList", "load_terms", "requirements", "term_figures"]
 

@@ -14,6 +14,8 @@ from .languages import Language, script_matches
 from .placeholders import check_placeholders
 from .writing_systems import writing_system
 
+LEFT_OUT = "left-out"
+TERMS = "terms"
 EXPLANATIONS: dict[str, str] = {
     "empty": "There is a source text, but the output is empty.",
     "unfinished": "The output was cut at its length limit before the model ended it.",
@@ -23,6 +25,8 @@ EXPLANATIONS: dict[str, str] = {
     "too-long": "The output is far longer than such a source text needs in the target language.",
     "too-short": "The output is far shorter than such a source text needs in the target language.",
     "placeholders": "Placeholders, tags, escapes or addresses of the source are missing in the output, or it has others.",
+    LEFT_OUT: "Examples, dictionary entries or terms were left out of the prompt, which had no room for them.",
+    TERMS: "Glossary terms of the source are missing in the translation.",
 }
 
 _LOOP = re.compile(r"(\S.{0,79}?)\1{3,}", re.DOTALL)

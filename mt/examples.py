@@ -24,6 +24,8 @@ from .tokenization import encode_example, encode_prompt
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from .prompting.training import TermPrompts
+
 Ids = npt.NDArray[np.int32]
 
 
@@ -92,10 +94,11 @@ def pair_examples(
     target: Language,
     max_length: int,
     tally: Tally,
+    terms: TermPrompts | None = None,
 ) -> Iterator[Example]:
-    """One example a pair; a pair over `max_length` tokens is refused and counted."""
+    """One example a pair, its prompt with terms where `terms` has some; a pair over `max_length` tokens is refused and counted."""
     for pair in pairs:
-        prompt = render_prompt(template, pair.source, source, target)
+        prompt = terms.prompt(pair, tally) if terms else render_prompt(template, pair.source, source, target)
         ids, target_start = encode_example(tokenizer, prompt, render_target(template, pair.target))
         if len(ids) > max_length:
             tally.skip(pair.origin, f"longer than max_length {max_length} tokens")

@@ -20,7 +20,7 @@ def target_loss(model: torch.nn.Module, batch: MicroBatch) -> torch.Tensor:
     A model with a second head (`adapters.ahead`) adds that head's loss, for every position whose next two tokens both are targets.
     """
     if has_ahead(model):
-        with HeadInput(model) as head:  # type: ignore[arg-type]
+        with HeadInput(model) as head:
             return _next_loss(model, batch) + _ahead_loss(model, head.states, batch)
     return _next_loss(model, batch)
 

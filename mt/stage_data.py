@@ -22,6 +22,8 @@ from .prompts import PromptTemplate
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from .prompting.training import TermPrompts
+
 SAMPLE = 500  # texts of each language that fertility is measured on
 Samples = dict[Language, list[str]]
 
@@ -67,7 +69,7 @@ def build_stage(config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBa
         for label, oriented in directions(corpus, position):
             reading, tokenising = Tally(), Tally("tokenising")
             first = len(examples)
-            for example in _corpus_examples(oriented, stage, tokenizer, template, reading, tokenising, samples):
+            for example in _corpus_examples(oriented, stage, tokenizer, template, config.seed, reading, tokenising, samples):
                 examples.add(example)
             if len(examples) == first:
                 raise CorpusError("no usable row", where=label, allowed="; ".join([*reading.lines(), *tokenising.lines()]))
@@ -123,6 +125,7 @@ def _corpus_examples(
     stage: StageConfig,
     tokenizer: PreTrainedTokenizerBase,
     template: PromptTemplate,
+    seed: int,
     reading: Tally,
     tokenising: Tally,
     samples: Samples,
@@ -135,7 +138,28 @@ def _corpus_examples(
     pairs = _sampled_pairs(pairs, source, target, samples)
     if corpus.interlinear:
         return document_examples(interlinear_segments(pairs), tokenizer, batch.max_length, batch.long_rows, tokenising)
-    return pair_examples(pairs, tokenizer, template, source, target, batch.max_length, tokenising)
+    terms = term_prompts(corpus, template, source, target, seed) if corpus.lexicon else None
+    return pair_examples(pairs, tokenizer, template, source, target, batch.max_length, tokenising, terms)
+
+
+def term_prompts(corpus: CorpusConfig, template: PromptTemplate, source: Language, target: Language, seed: int) -> TermPrompts:
+    """The prompts of a corpus with a lexicon, which is read in the corpus's own direction and turned round where the pairs are.
+
+    Raises:
+        CorpusError: the lexicon is missing, unreadable or empty.
+    """
+    from .lexicons import read_lexicon
+    from .prompting.dictionary import turned_round
+    from .prompting.loading import split_format
+    from .prompting.training import TermPrompts
+
+    assert corpus.lexicon
+    path, format_ = split_format(corpus.lexicon)
+    reverse = corpus.directions == "reverse"
+    first, second = (target, source) if reverse else (source, target)
+    lexicon = read_lexicon(path, first.bcp47, second.bcp47, format_)
+    lexicon = turned_round(lexicon) if reverse else lexicon
+    return TermPrompts.of(lexicon, template, source, target, corpus.lexicon_style, corpus.lexicon_share, seed)
 
 
 def _sampled_segments(segments: Iterator[Segment], language: Language, samples: Samples) -> Iterator[Segment]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .checks import check
+from .checks import LEFT_OUT, TERMS, check
 from .config import DecodingConfig
 from .errors import ModelError
 from .languages import Language
-from .prompts import DEFAULT_TEMPLATE, PromptTemplate, load_template, read_answer, render_prompt
+from .prompting.plan import Built, PromptPlan
+from .prompting.records import Account
+from .prompting.term_success import TermCheck
+from .prompts import DEFAULT_TEMPLATE, PromptTemplate, load_template, read_answer
 from .splitting import Part, Segment, split_text
 from .tokenization import REPLACEMENT, decode_output, decode_whole, encode_plain, encode_prompt, padding_id, stop_ids
 
@@ -34,6 +37,8 @@ class Translation:
         tokens: of the output, EOS not counted.
         finished: the model ended the output itself (false: cut at the length limit).
         warnings: names out of `checks.EXPLANATIONS`, or "split into N parts".
+        terms: with a glossary, the source's terms and whether the translation has them.
+        material: what the prompts held besides template and source; None where nothing was asked for.
     """
 
     source: str
@@ -42,6 +47,18 @@ class Translation:
     tokens: int
     finished: bool
     warnings: tuple[str, ...] = ()
+    terms: tuple[TermCheck, ...] = ()
+    material: Account | None = None
+
+    @property
+    def terms_met(self) -> int:
+        """Occurrences of glossary terms that the translation has."""
+        return sum(term.met for term in self.terms)
+
+    @property
+    def terms_required(self) -> int:
+        """Occurrences of glossary terms that the source has."""
+        return sum(term.required for term in self.terms)
 
 
 @dataclass(frozen=True)
@@ -67,6 +84,7 @@ class Translator:
         long: what happens to a text that exceeds the model's context, or `longest`: "split" at sentence or else word boundaries,
             translated part by part, with a warning; or "refuse" with an error when it exceeds the context.
         longest: most source tokens translated at once with `long="split"`; None for what the context holds.
+        plan: what prompts hold besides template and source: examples, dictionary, glossary.
 
     Raises:
         ConfigError: decoding settings that mean nothing.
@@ -82,6 +100,7 @@ class Translator:
         *,
         long: Literal["split", "refuse"] = "split",
         longest: int | None = _LONGEST,
+        plan: PromptPlan | None = None,
     ) -> None:
         from .decoding import check_decoding
 
@@ -92,8 +111,10 @@ class Translator:
         self.target = target
         self.decoding = decoding
         self.long = long
+        self.plan = plan or PromptPlan()
+        self._framing = self.plan.framing(template, source, target)
         self._context = _context_of(loaded)
-        self._overhead = len(self._encode(""))
+        self._overhead = self._prompt_size(self._framing.bare(""))
         self._longest = self._longest_part(longest)
         self._padding = padding_id(loaded.tokenizer)
         self._texts: dict[int, str] = {}
@@ -111,6 +132,7 @@ class Translator:
         device: str = "auto",
         dtype: str = "auto",
         long: Literal["split", "refuse"] = "split",
+        plan: PromptPlan | None = None,
     ) -> Translator:
         """Load a model to translate with; an adapter is merged into float32 weights, which is faster and loses nothing.
 
@@ -127,16 +149,18 @@ class Translator:
         exact = choose_device(device, dtype).dtype == torch.float32
         loaded = load_model(model, revision=revision, device=device, dtype=dtype, merge_adapter=exact)
         chosen = template or loaded.prompt or load_template(DEFAULT_TEMPLATE)
-        return cls(loaded, chosen, source, target, decoding or DecodingConfig(), long=long)
+        return cls(loaded, chosen, source, target, decoding or DecodingConfig(), long=long, plan=plan)
 
     def prompt(self, text: str) -> str:
-        """What the model reads for a text."""
-        return render_prompt(self.template, text, self.source, self.target)
+        """What the model reads for a text, as a whole and within the budget."""
+        return self._built(text, self.plan).prompt
 
     def translate(self, texts: Sequence[str], *, progress: Progress | None = None) -> list[Translation]:
         """Translate texts, the results in the same order.
 
-        Texts of like length go through the model together, equal ones once. Texts of whitespace only are returned as they are.
+        Texts of like length go through the model together, equal ones once. Texts of whitespace only are returned as they are. With a
+        glossary that insists, texts whose translation lacks terms are translated again with them inline; the other translation is taken
+        where it has more of them and no warning that the first had not.
 
         Args:
             texts: each translated as a whole, whatever lines it has.
@@ -145,20 +169,13 @@ class Translator:
         Raises:
             ModelError: a text exceeds the model's context and `long` is "refuse".
         """
-        from .decoding import evaluation_mode
-
-        segments = [self._segment(text) for text in texts]
-        pieces = list(dict.fromkeys(part.text for segment in segments for part in segment.parts))
-        outputs: dict[str, _Output] = {}
-        with evaluation_mode(self.loaded.model):
-            for batch in self._batches(pieces):
-                outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch]), strict=True))
-                if progress is not None:
-                    progress(len(outputs), len(pieces))
-        return [
-            self._assemble(text, segment, [outputs[part.text] for part in segment.parts])
-            for text, segment in zip(texts, segments, strict=True)
-        ]
+        done = self._translated(texts, self.plan, progress)
+        for plan in self.plan.retries():
+            lacking = [number for number, one in enumerate(done) if one.terms_met < one.terms_required]
+            for number, other in zip(lacking, self._translated([texts[number] for number in lacking], plan, None), strict=True):
+                if _better(other, done[number]):
+                    done[number] = other
+        return done
 
     def stream(self, text: str) -> Iterator[str]:
         """Translate one text, yielding each new piece of it as it is generated: joined, they are `translate([text])[0].text`.
@@ -185,6 +202,22 @@ class Translator:
         rest = (segment.join(done, self.target.spaced) + segment.tail)[len(shown) :]
         if rest:
             yield rest
+
+    def _translated(self, texts: Sequence[str], plan: PromptPlan, progress: Progress | None) -> list[Translation]:
+        from .decoding import evaluation_mode
+
+        segments = [self._segment(text) for text in texts]
+        pieces = {part.text: self._built(part.text, plan) for segment in segments for part in segment.parts}
+        outputs: dict[str, _Output] = {}
+        with evaluation_mode(self.loaded.model):
+            for batch in self._batches(pieces):
+                outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch]), strict=True))
+                if progress is not None:
+                    progress(len(outputs), len(pieces))
+        return [
+            self._assemble(text, segment, [outputs[part.text] for part in segment.parts], [pieces[part.text] for part in segment.parts])
+            for text, segment in zip(texts, segments, strict=True)
+        ]
 
     # ---- texts to requests ----
 
@@ -216,22 +249,38 @@ class Translator:
         fits = max(1, int(room / 2.5))
         return fits if longest is None or self.long == "refuse" else min(longest, fits)
 
-    def _encode(self, text: str) -> list[int]:
-        return encode_prompt(self.loaded.tokenizer, self.prompt(text))
+    def _prompt_size(self, prompt: str) -> int:
+        return len(encode_prompt(self.loaded.tokenizer, prompt))
 
-    def _request(self, text: str) -> Request:
+    def _limit(self, bare: int) -> int:
+        """Tokens a translation may have, by those of its prompt without material."""
+        return self.decoding.max_new_tokens or 2 * (bare - self._overhead) + 20
+
+    def _built(self, text: str, plan: PromptPlan) -> Built:
+        """The prompt of a text, with as much of the plan's material as its budget and the context have room for beside the translation."""
+        if plan.empty:
+            return plan.build(self._framing, text)
+        bare = self._prompt_size(self._framing.bare(text))
+        free = None if self._context is None else self._context - bare - self._limit(bare)
+        room = [bound for bound in (plan.budget, free) if bound is not None]
+        return plan.build(self._framing, text, size=self._prompt_size, most=bare + max(0, min(room)) if room else None)
+
+    def _request(self, text: str, built: Built | None = None) -> Request:
         from .decoding import Request
 
-        prompt = self._encode(text)
-        limit = self.decoding.max_new_tokens or 2 * (len(prompt) - self._overhead) + 20
+        built = built or self._built(text, self.plan)
+        prompt = encode_prompt(self.loaded.tokenizer, built.prompt)
+        limit = self._limit(len(prompt) if built.bare else self._prompt_size(self._framing.bare(text)))
         if self._context is not None:
             limit = min(limit, self._context - len(prompt))
         seed = zlib.crc32(text.encode("utf-8", "surrogatepass"), self.decoding.seed & 0xFFFFFFFF)
         return Request(prompt, max(1, limit), self.decoding.stop == "line" and "\n" not in text, seed)
 
-    def _batches(self, pieces: Sequence[str]) -> Iterator[list[tuple[str, Request]]]:
+    def _batches(self, pieces: Mapping[str, Built]) -> Iterator[list[tuple[str, Request]]]:
         """Long ones first (what does not fit into memory fails at once), as many rows as `batch_tokens` holds, padding included."""
-        requests = sorted(((text, self._request(text)) for text in pieces), key=lambda pair: len(pair[1].prompt), reverse=True)
+        requests = sorted(
+            ((text, self._request(text, built)) for text, built in pieces.items()), key=lambda pair: len(pair[1].prompt), reverse=True
+        )
         batch: list[tuple[str, Request]] = []
         widest = 0
         for text, request in requests:
@@ -298,16 +347,25 @@ class Translator:
 
     # ---- outputs to translations ----
 
-    def _assemble(self, source: str, segment: Segment, outputs: list[_Output]) -> Translation:
+    def _assemble(self, source: str, segment: Segment, outputs: list[_Output], built: list[Built]) -> Translation:
         if not outputs:
             return Translation(source, source, 0.0, 0, True)
         text = segment.join([output.text for output in outputs], self.target.spaced) + segment.tail
         finished = all(output.finished for output in outputs)
         score = sum(output.log_probability for output in outputs) / max(1, sum(output.generated for output in outputs))
         split = (f"split into {len(outputs)} parts",) if len(outputs) > 1 else ()
+        material = None if self.plan.empty else sum((one.account for one in built), Account())
+        terms = self.plan.glossary.check(segment.text, text, self.target) if self.plan.glossary else ()
         warnings = split + check(segment.text, text, self.source, self.target, finished)
+        warnings += (LEFT_OUT,) if material and material.left_out else ()
+        warnings += (TERMS,) if any(term.met < term.required for term in terms) else ()
         tokens = sum(output.tokens for output in outputs)
-        return Translation(source, text, score, tokens, finished, warnings)
+        return Translation(source, text, score, tokens, finished, warnings, terms, material)
+
+
+def _better(other: Translation, first: Translation) -> bool:
+    """Whether a second try has more of the terms, and nothing looks wrong with it that did not with the first."""
+    return other.terms_met > first.terms_met and set(other.warnings) - {LEFT_OUT, TERMS} <= set(first.warnings)
 
 
 def _context_of(loaded: LoadedModel) -> int | None:

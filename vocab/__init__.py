@@ -1,1 +1,1 @@
-"""Vocabulary: how well a tokenizer covers a language (fertility)."""
+"""Vocabulary: new pieces for a tokenizer, embedding rows for them, and what they bought."""

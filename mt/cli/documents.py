@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from .segments import Separation, Sink
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..documents import Document, DocumentResult, ReadingOptions
-    from ..translator import Translator
+    from ..translator import Translation, Translator
 
 Format = Literal["auto", "lines", "txt", "po", "csv", "tsv", "srt"]
 Existing = Literal["keep", "replace"]
@@ -76,10 +76,17 @@ def first_text(document: Document) -> str:
     return next((segment.source.strip() for segment in document.segments if segment.translate), "")
 
 
-def translate_file(document: Document, translator: Callable[[], Translator], sink: Sink, console: Console) -> None:
+def translate_file(
+    document: Document,
+    translator: Callable[[], Translator],
+    sink: Sink,
+    console: Console,
+    *,
+    seen: Callable[[Sequence[Translation]], None] = lambda _: None,
+) -> None:
     """Translate a document, write it (or, as JSON, what became of each segment), and say what people should know.
 
-    The translator is only made where there is something to translate.
+    The translator is only made where there is something to translate; `seen` is shown what it makes.
 
     Raises:
         CorpusError: not one segment could be translated.
@@ -89,7 +96,13 @@ def translate_file(document: Document, translator: Callable[[], Translator], sin
 
     with translation_bar(console) as progress:
         made = translator() if first_text(document) else None
-        result = translate_document(document, lambda texts: made.translate(texts, progress=progress) if made else [], batch=_WINDOW)
+
+        def translate(texts: Sequence[str]) -> Sequence[Translation]:
+            found = made.translate(texts, progress=progress) if made else []
+            seen(found)
+            return found
+
+        result = translate_document(document, translate, batch=_WINDOW)
     _refuse_total_failure(result)
     if sink.as_json:
         for report in result.segments:

@@ -55,6 +55,9 @@ def evaluate(
     ] = None,
     beams: Annotated[int, typer.Option("--beams", "-b", help="Of --model: beam search with so many; 1 is greedy.")] = 1,
     batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Of --model: padded tokens that go through together.")] = 4096,
+    prompting: Annotated[
+        Path | None, typer.Option("--prompting", metavar="FILE.yaml", help="Of --model: examples, dictionary and glossary in the prompt.")
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="Of --model: auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="Of --model: auto, float32 or bfloat16.")] = "auto",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Of --model: translate again, and keep nothing.")] = False,
@@ -77,6 +80,7 @@ def evaluate(
     from ...eval.requests import Request, run_request
     from ...eval.significance import TestSettings
     from ..config import DecodingConfig
+    from ..prompting import read_prompting
     from .console import make_console, quiet_libraries
 
     console = make_console()
@@ -106,6 +110,7 @@ def evaluate(
         device=device,
         dtype=dtype,
         use_cache=not no_cache,
+        prompting=read_prompting(prompting) if prompting else None,
     )
     if request.models:
         quiet_libraries()

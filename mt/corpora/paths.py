@@ -42,12 +42,20 @@ def corpus_files(corpus: CorpusConfig) -> list[Path]:
 
 
 def fingerprint(corpus: CorpusConfig) -> list[Fingerprint]:
-    """Path, size in bytes and SHA-256 of every file of the corpus, as it lies there (a `.gz` is not unpacked)."""
+    """Path, size in bytes and SHA-256 of every file of the corpus, its lexicon's too, as it lies there (a `.gz` is not unpacked)."""
     return [
         {"path": str(path), "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        for given in corpus_files(corpus)
+        for given in [*corpus_files(corpus), *_lexicon_files(corpus)]
         for path in (sorted(each for each in given.rglob("*") if each.is_file()) if given.is_dir() else [given])
     ]
+
+
+def _lexicon_files(corpus: CorpusConfig) -> list[Path]:
+    if not (corpus.lexicon and corpus.source and corpus.target):
+        return []
+    from ..prompting.loading import lexicon_file
+
+    return [lexicon_file(corpus.lexicon, find_language(corpus.source), find_language(corpus.target))]
 
 
 def _located(path: str) -> Path:

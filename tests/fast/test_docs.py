@@ -83,7 +83,11 @@ def parse(arguments: list[str]) -> dict[str, Any]:
     """Parse as the command line would, without running anything; a wrong verb, option or value raises."""
     verb, *rest = arguments
     assert verb in COMMANDS, f"no verb {verb!r}; there are {', '.join(COMMANDS)}"
-    context = COMMANDS[verb].make_context(verb, rest)
+    command = COMMANDS[verb]
+    if hasattr(command, "commands"):  # a verb of verbs
+        verb, *rest = rest
+        command = command.commands[verb]
+    context = command.make_context(verb, rest)
     parameters: dict[str, Any] = context.params
     return parameters
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from dragoman.eval.assignment import Span, most_met
 from dragoman.eval.term_lists import TermList, load_terms
-from dragoman.eval.term_matching import fold, inflected_places, inflections, lemmatizer_for, surface_places
+from dragoman.eval.term_matching import inflected_places, surface_places
 from dragoman.eval.terms import EXPLANATIONS, requirements, term_figures
 from dragoman.mt.errors import CorpusError
 from dragoman.mt.languages import find_language
+from dragoman.mt.lexicons.folding import fold
+from dragoman.mt.lexicons.inflection import inflections, lemmatizer_for
 
 ENGLISH, GERMAN = find_language("eng"), find_language("deu")
 
