@@ -34,7 +34,7 @@ def read_csv(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Itera
 
 
 def rows(path: Path, tally: Tally, *, quoted: bool) -> Iterator[Row]:
-    """The cells of every row, as CSV where `quoted`, else as TSV; rows that are not UTF-8 or valid CSV are counted, errors as in `read_csv`."""
+    """The cells of every row, as CSV where `quoted`, else as TSV; rows that cannot be read are counted, errors are those of `read_csv`."""
     split = ((Origin(str(path), number), line.split("\t")) for number, line in enumerate(_lines(path), start=1))
     for origin, cells in _csv_rows(path, tally) if quoted else split:
         if _undecodable(cells):
