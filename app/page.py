@@ -37,7 +37,8 @@ def page_options() -> dict[str, Any]:
 
 def build_page(serving: Serving) -> gr.Blocks:
     """The page over a `Serving`."""
-    with gr.Blocks(title="Dragoman", analytics_enabled=False, delete_cache=(_KEPT // 2, _KEPT)) as blocks:
+    blocks = gr.Blocks(title="Dragoman", analytics_enabled=False, delete_cache=(_KEPT // 2, _KEPT))
+    with blocks:
         page = Page(blocks, serving, gr.State(Session()))
         gr.HTML(_heading(serving))
         with gr.Tabs(elem_id="tabs"):

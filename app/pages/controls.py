@@ -16,6 +16,7 @@ from ..serving import Serving
 from .languages import first_direction, source_choices, source_language, target_choices
 
 ANY_MODEL = ""
+_SHOWN = 1000  # languages of a list: all of them
 # What the comparison offers beside a model: a few ways of decoding that differ enough to be worth comparing.
 PRESETS = {
     "greedy": DecodingConfig(),
@@ -55,11 +56,16 @@ def language_row(page: Page, prefix: str) -> LanguageRow:
     source, target = first_direction(page.serving)
     with gr.Row(elem_classes="languages"):
         first = gr.Dropdown(
-            source_choices(page.serving), value=source.bcp47, label="From", elem_id=f"{prefix}-from", num_choices_shown=None, min_width=130
+            source_choices(page.serving),
+            value=source.bcp47,
+            label="From",
+            elem_id=f"{prefix}-from",
+            num_choices_shown=_SHOWN,
+            min_width=130,
         )
         swap = gr.Button("⇄ Swap", elem_id=f"{prefix}-swap", elem_classes="swap", min_width=110, scale=0)
         second = gr.Dropdown(
-            target_choices(page.serving), value=target.bcp47, label="To", elem_id=f"{prefix}-to", num_choices_shown=None, min_width=130
+            target_choices(page.serving), value=target.bcp47, label="To", elem_id=f"{prefix}-to", num_choices_shown=_SHOWN, min_width=130
         )
     return LanguageRow(first, second, swap)
 

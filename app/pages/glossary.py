@@ -1,4 +1,4 @@
-"""The tab for terms: a glossary pasted or uploaded, found in the source, looked for in the translation; and the prompt."""
+"""The tab for terms: a glossary pasted or uploaded, found in the source, asked for in the prompt, looked for in the translation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from ...mt.corpora.tally import Tally
 from ...mt.languages import Language
 from ...mt.lexicons import Lexicon, Match, Matcher, read_lexicon
 from ...mt.markup import Content, element, number, table
+from ...mt.prompting import STYLES, Dictionary, Glossary, PromptPlan
 from ..asked import BadRequestError
+from ..engine import Material
 from ..models import Direction
 from .controls import Page, chosen, client_of, go_and_stop, language_row, model_choice, swap_languages, write_in
 from .languages import remarks
@@ -24,10 +26,10 @@ from .telling import errors_shown, html, notes, passage, progress
 from .work import watch_jobs
 
 _ENDINGS = (".tsv", ".tab", ".csv", ".txt", ".jsonl", ".tbx")
-_PLAIN = (
-    "The glossary does not steer the translation yet: prompts of this version have no place for terms. What is shown is which terms the "
-    "source asks for, and which of them the translation has."
-)
+_PLAIN = "The terms of the source are put into the prompt; whether the model heeds them is counted below, and depends on the model."
+_ASK, _INSIST = "ask for the terms in the prompt", "ask, and try again where terms are missing"
+_HINT, _CHECK = "offer them beside the words, as a dictionary", "only check the translation for them"
+_ALTERNATIVES = 3  # translations of a word that a dictionary offers
 _PLACEHOLDER = "source term<TAB>translation, a line each: paste from a table"
 
 
@@ -41,6 +43,7 @@ def build(page: Page) -> None:
             label="or a file: " + " ".join(_ENDINGS), file_types=list(_ENDINGS), type="filepath", elem_id="glossary-file", height=140
         )
     text = gr.Textbox(label="Text", lines=4, elem_id="glossary-text")
+    mode = gr.Radio([_ASK, _INSIST, _HINT, _CHECK], value=_ASK, label="What is done with the terms", elem_id="glossary-mode")
     go, stop = go_and_stop("glossary", "Translate and check terms")
     shown = gr.HTML(elem_id="glossary-shown", elem_classes="live")
     model = model_choice(page, "glossary-model")
@@ -50,12 +53,13 @@ def build(page: Page) -> None:
         )
 
     def translate(
-        pasted: str, upload: str | None, text: str, source: str, target: str, model: str, session: Session, request: gr.Request
+        pasted: str, upload: str | None, text: str, mode: str, source: str, target: str, model: str, session: Session, request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         with errors_shown():
             direction, name = chosen(page.serving, text, source, target, model)
             lexicon = _lexicon(pasted, upload, direction)
-            job = page.serving.submit([text], direction, None, name, client_of(request))
+            material = _material(lexicon, mode)
+            job = page.serving.submit([text], direction, None, name, client_of(request), material)
             for done, total in watch_jobs([job]):
                 yield {shown: progress(done, total, "segments")}
             result = job.results(job.ticket.future.result())[0]
@@ -63,11 +67,11 @@ def build(page: Page) -> None:
             first = next((line for line in text.split("\n") if line.strip()), "")
             yield {
                 shown: notes([*lines, *lexicon.warnings], result.warnings) + _found(text, result.text, lexicon),
-                prompt: page.serving.prompt(first, direction, None, name),
+                prompt: page.serving.prompt(first, direction, None, name, material),
                 page.session: session.with_entry(*direction, name, text, result.text),
             }
 
-    asked = [pasted, upload, text, languages.source, languages.target, model, page.session]
+    asked = [pasted, upload, text, mode, languages.source, languages.target, model, page.session]
     started = go.click(translate, asked, [shown, prompt, page.session])
     stop.click(None, cancels=[started])
     swap_languages(languages)
@@ -92,6 +96,16 @@ def _lexicon(pasted: str, upload: str | None, direction: Direction) -> Lexicon:
     if not upload.lower().endswith(_ENDINGS):
         raise BadRequestError("a glossary of an unknown kind", where=Path(upload).name, allowed=", ".join(_ENDINGS))
     return read_lexicon(upload, source, target)
+
+
+def _material(lexicon: Lexicon, mode: str) -> Material | None:
+    """What prompts are told of the terms."""
+    if mode == _CHECK:
+        return None
+    matcher = Matcher.of(lexicon)
+    if mode == _HINT:
+        return Material(PromptPlan(dictionary=Dictionary(matcher, STYLES["inline"], _ALTERNATIVES)))
+    return Material(PromptPlan(glossary=Glossary(matcher, insists=mode == _INSIST)))
 
 
 def _found(source: str, translation: str, lexicon: Lexicon) -> str:

@@ -60,7 +60,7 @@ window.dragoman = (() => {
     event.preventDefault();
     event.stopPropagation();
     // The box tells its value to the page on input and change; let that happen before the click reads it.
-    setTimeout(() => button.click(), 0);
+    setTimeout(() => button.click(), 50);
   }, true);
 
   document.addEventListener("keydown", (event) => {
@@ -70,6 +70,11 @@ window.dragoman = (() => {
     const next = tabs[(tabs.indexOf(event.target) + step + tabs.length) % tabs.length];
     next.click();
     next.focus();
+  });
+
+  // What is typed into a list replaces what is chosen there, instead of following it.
+  document.addEventListener("click", (event) => {
+    if (event.target.matches("input[role=combobox]")) event.target.select();
   });
 
   return { write };

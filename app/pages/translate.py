@@ -11,8 +11,10 @@ import gradio as gr
 from ...mt.checks import check
 from ...mt.config import DecodingConfig
 from ...mt.languages import find_language
+from ...mt.prompting import PromptPlan
 from ..asked import BadRequestError
 from ..batching import BusyError
+from ..engine import Material
 from ..models import Direction
 from ..serving import Serving
 from .controls import Page, chosen, client_of, decoding, decoding_controls, go_and_stop, language_row, model_choice, write_in
@@ -21,6 +23,7 @@ from .session import Session
 from .telling import errors_shown, notes
 from .work import watch_jobs
 
+_INSTRUCTION = 500  # characters
 _REFRESH = 0.1  # seconds between two looks at a translation that grows
 _EXAMPLES = (
     ("en", "The library opens at nine.\n\nBring your card, please."),
@@ -47,10 +50,23 @@ def build(page: Page) -> None:
     def look(text: str, source: str, target: str) -> str:
         return notes(remarks(page.serving, text, source, target))
 
-    gr.on([text.blur, languages.source.change], look, [text, languages.source, languages.target], hints, show_progress="hidden")
+    gr.on(
+        [text.change, languages.source.change],
+        look,
+        [text, languages.source, languages.target],
+        hints,
+        show_progress="hidden",
+        trigger_mode="always_last",
+    )
     go, stop = go_and_stop("translate", "Translate")
     warnings = gr.HTML(elem_id="translate-warnings", elem_classes="live")
     model = model_choice(page, "translate-model")
+    instruction = gr.Textbox(
+        label="Instruction before the prompt, on formality or domain say (optional)",
+        max_length=_INSTRUCTION,
+        elem_id="translate-instruction",
+        info="Models that were not trained with instructions may ignore it, or translate it.",
+    )
     settings = decoding_controls(page)
     examples = _examples(page.serving)
     if examples:
@@ -59,14 +75,17 @@ def build(page: Page) -> None:
         gr.Examples(examples, boxes, label="Examples", elem_id="translate-examples", example_labels=labels)
 
     def translate(
-        text: str, source: str, target: str, model: str, session: Session, request: gr.Request, *settings: Any
+        text: str, source: str, target: str, model: str, instruction: str, session: Session, request: gr.Request, *settings: Any
     ) -> Iterator[dict[Any, Any]]:
         with errors_shown():
             direction, name = chosen(page.serving, text, source, target, model)
             asked = decoding(*settings)
+            line = " ".join(instruction.split())[:_INSTRUCTION]
+            material = Material(PromptPlan(instruction=line)) if line else None
             yield {output: "", warnings: "", hints: notes(remarks(page.serving, text, source, target))}
-            shown, found = "", ()
-            for shown, found in _translated(page.serving, text, direction, asked, name, client_of(request)):  # noqa: B007 - the last one is used
+            shown = ""
+            found: tuple[str, ...] = ()
+            for shown, found in _translated(page.serving, text, direction, asked, name, client_of(request), material):  # noqa: B007 - the last one is used
                 yield {output: shown}
             yield {warnings: notes((), found), page.session: session.with_entry(*direction, name, text, shown)}
 
@@ -80,7 +99,9 @@ def build(page: Page) -> None:
 
     boxes = [languages.source, languages.target, text, output]
     started = go.click(
-        translate, [text, languages.source, languages.target, model, page.session, *settings], [output, warnings, hints, page.session]
+        translate,
+        [text, languages.source, languages.target, model, instruction, page.session, *settings],
+        [output, warnings, hints, page.session],
     )
     stop.click(None, cancels=[started])
     languages.swap.click(swap, boxes, boxes, show_progress="hidden")
@@ -89,13 +110,13 @@ def build(page: Page) -> None:
 
 
 def _translated(
-    serving: Serving, text: str, direction: Direction, asked: DecodingConfig, model: str, client: str
+    serving: Serving, text: str, direction: Direction, asked: DecodingConfig, model: str, client: str, material: Material | None
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The translation so far and its warnings, which come with the last; in one piece when all streams are taken."""
     try:
-        stream = serving.stream(text, direction, asked, model, client)
+        stream = serving.stream(text, direction, asked, model, client, material)
     except BusyError:
-        job = serving.submit([text], direction, asked, model, client)
+        job = serving.submit([text], direction, asked, model, client, material)
         for _ in watch_jobs([job]):
             yield "", ()
         result = job.results(job.ticket.future.result())[0]

@@ -86,6 +86,9 @@ def measure(method: str, given: argparse.Namespace, console: Console) -> Outcome
     config, tests = config_of(method, given), tests_of(given)
     run = RunFolder(Path(config.run))
     console.rule(method)
+    kept = run.path / f"outcome-{given.sentences}.json"
+    if kept.exists():
+        return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
     if not (run.model / "dragoman.json").exists():
         train_run(config, TrainOptions(overwrite=True), console)
     texts = new_language(config, tests[0], given.sentences)
@@ -94,7 +97,9 @@ def measure(method: str, given: argparse.Namespace, console: Console) -> Outcome
     results = evaluate_sets(trained, load_template(config.prompt), load_dev_sets(tests, given.sentences), config.evaluation)
     scores = {result.dev_set.direction: next(one.value for one in result.scores if one.name == "chrF++") for result in results}
     seconds = sum(event["seconds"] for event in run.events() if event["event"] == "stage_end")
-    return Outcome(method, bits, scores, seconds)
+    outcome = Outcome(method, bits, scores, seconds)
+    kept.write_text(json.dumps(vars(outcome)) + "\n", encoding="utf-8")
+    return outcome
 
 
 def tests_of(given: argparse.Namespace) -> list[CorpusConfig]:
