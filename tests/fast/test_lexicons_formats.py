@@ -52,7 +52,7 @@ def shared_data() -> Path:
         ("fr_en.tsv", "cat\tchat\ncat\tmatou\ndog\tchien\n"),
         ("terms.csv", 'cat,chat\n"cat","matou"\ndog,chien\n'),
         ("terms.csv", ",french,english\n0,chat,cat\n1,matou,cat\n2,chien,dog\n"),
-        ("terms.tsv.gz", gzip.compress(b"cat\tchat\ncat\tmatou\r\ndog\tchien")),
+        ("terms.tsv.gz", gzip.compress(b"cat\tchat\ncat\tmatou\r\ndog\tchien", mtime=0)),
         ("terms.jsonl", '{"source": "cat", "target": ["chat", "matou"]}\n{"en": "dog", "fr": "chien"}\n'),
         ("terms.jsonl", '{"eng_Latn": "cat", "fra_Latn": {"matou": 0.2, "chat": 0.9}}\n{"source": "dog", "target": "chien"}\n'),
     ],
