@@ -24,7 +24,8 @@ def missing_characters(words: Mapping[str, int], vocabulary: Collection[str], re
         for character in word:
             found[character] += frequency
     total = found.total()
-    missing, covered = [], 0
+    missing: list[str] = []
+    covered = 0
     for character, count in sorted(found.items(), key=lambda item: (-item[1], item[0])):
         if covered > COVERAGE * total or len(missing) == most:
             break

@@ -90,8 +90,11 @@ def _auxiliary_first(material: Material, limits: Limits, progress: Progress | No
 
 
 def _added_tokens(material: Material, limits: Limits, progress: Progress | None) -> Candidates:
-    """The same, over characters in every family: an added token is matched in the text itself, so it must be text."""
-    limits = replace(_without_dependence(limits), reuse=True)
+    """The same, over characters in every family: an added token is matched in the text itself, so it must be text.
+
+    Text that is also the spelling of another piece cannot be added: in a byte-level vocabulary, `ò` is the byte F2.
+    """
+    limits = replace(_without_dependence(limits), hidden={*limits.refused, *material.vocabulary}, reuse=True)
     texts = {text: count for word, count in material.words.items() if (text := _text(word, material.family))}
     known = {text: piece_id for piece, piece_id in material.vocabulary.items() if (text := _text(piece, material.family))}
     as_text = replace(material, family="sentencepiece-bpe")

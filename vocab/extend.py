@@ -35,8 +35,11 @@ def extend_tokenizer(tokenizer: PreTrainedTokenizerBase, addition: Addition) -> 
     _check_absent(addition, tokenizer)
     if addition.base != tokenizer_digest(tokenizer):
         raise ModelError("the pieces were learnt for another tokenizer than this one", hint=_HINT)
-    tree = extended_json(tokenizer_json(tokenizer), addition, first_new_id(tokenizer))
-    return _rebuilt(tokenizer, tree)
+    first = first_new_id(tokenizer)
+    extended = _rebuilt(tokenizer, extended_json(tokenizer_json(tokenizer), addition, first))
+    ids = extended.convert_tokens_to_ids(list(addition.pieces))
+    assert ids == list(range(first, first + len(ids))), "the tokenizers library numbered the pieces otherwise"
+    return extended
 
 
 _HINT = "dragoman vocab learn --model with the model that is to be expanded"

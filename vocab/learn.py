@@ -60,8 +60,8 @@ def learn_pieces(
 ) -> Addition:
     """Learn pieces for a tokenizer; every one of them occurs in `texts` as the extended tokenizer splits them.
 
-    After learning, the texts are split anew; pieces that do not occur are dropped and replaced by others, up to ten times. Added tokens and
-    Unigram pieces may come out a few short of `settings.pieces` after that; continued BPE has nothing to drop.
+    After learning, the texts are split anew; pieces that occur too rarely are dropped and replaced by others, up to ten times. BPE has
+    nothing to drop. Others compete: after ten times they may be fewer than `settings.pieces`, and rarer than `settings.min_uses`.
 
     Args:
         texts: of the language, a line or paragraph each.
@@ -149,26 +149,25 @@ def _refilled(
         candidates = learn_candidates(settings.scheme, material, replace(limits, refused=refused), _named(progress, name))
         _check_offer(candidates, settings)
         addition = _addition(candidates, material, settings)
-        usage, unused = _used(texts, addition, material, settings)
+        usage, unused = _used(texts, addition, material, settings.min_uses)
         if not unused:
-            break
+            return addition, usage, number
         refused |= unused
-    while unused and not addition.merges:  # pieces that nothing is built from can simply go; BPE's are all used by construction
+    # Pieces that nothing is built from compete, so it cannot always be had that each is used often. At least none is in vain.
+    while (unused := _used(texts, addition, material, 1)[1]) and not addition.merges:
         candidates = replace(candidates, pieces=tuple(each for each in candidates.pieces if each not in unused))
-        _check_offer(candidates, settings)
         addition = _addition(candidates, material, settings)
-        usage, unused = _used(texts, addition, material, settings)
     if unused:
         raise CorpusError(f"{len(unused):,} pieces are still unused after {ROUNDS} rounds", hint="fewer --pieces, or more text")
-    return addition, usage, number
+    return addition, _used(texts, addition, material, 1)[0], ROUNDS
 
 
-def _used(texts: list[str], addition: Addition, material: Material, settings: LearnSettings) -> tuple[Usage, set[str]]:
-    """The text as the extended tokenizer splits it, and the pieces that occur too rarely in it."""
+def _used(texts: list[str], addition: Addition, material: Material, least: int) -> tuple[Usage, set[str]]:
+    """The text as the extended tokenizer splits it, and the pieces that occur less than `least` times in it."""
     tree = extended_json(copy.deepcopy(material.tree), addition, material.first)
     usage = measure_usage(texts, plain_tokenizer(tree), material.first)
     numbered = enumerate(addition.pieces, start=material.first)
-    return usage, {piece for piece_id, piece in numbered if usage.uses[piece_id] < settings.min_uses}
+    return usage, {piece for piece_id, piece in numbered if usage.uses[piece_id] < least}
 
 
 def _named(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

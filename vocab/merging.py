@@ -45,8 +45,8 @@ class PairCounts:
         """Put one id for a whole word."""
         word, frequency = self.words[index], self.frequencies[index]
         changed = set(pairwise(word))
-        for each in pairwise(word):
-            self.pairs[each] -= frequency
+        for pair in pairwise(word):
+            self.pairs[pair] -= frequency
         for each in word:
             self.occurrences[each] -= frequency
         self.occurrences[merged] += frequency

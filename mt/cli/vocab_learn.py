@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ...vocab.additions import Addition
     from ...vocab.learning_report import LearningFigures
     from ...vocab.learning_text import LearningText
+    from ..languages import Language
 
 
 def learn(
@@ -103,7 +104,7 @@ def learn(
 
 
 def _read(
-    paths: Sequence[str], protect: Sequence[str], target: Any, other: Any, lines: int | None, seed: int, console: Console
+    paths: Sequence[str], protect: Sequence[str], target: Language, other: Language, lines: int | None, seed: int, console: Console
 ) -> tuple[LearningText, tuple[str, ...]]:
     """Text to learn from, and text to protect; what was skipped is shown."""
     from ...vocab.learning_text import check_script, read_learning_text

@@ -54,8 +54,7 @@ def test_every_new_piece_is_used_on_the_learning_text(family: str, language: str
     first, count = first_new_id(base), len(addition.pieces)
     assert min(uses[first + place] for place in range(count)) >= 5
     assert uses.total() == addition.facts["tokens_after"]
-    assert count == len(set(addition.pieces))
-    assert count == 150 if scheme != "added-tokens" else 140 <= count <= 150
+    assert count == len(set(addition.pieces)) == 150
     if (family, language) != ("unigram", "nqo_Nkoo"):  # there a run of unknown characters was one token, which says nothing
         assert addition.facts["tokens_after"] < 0.8 * addition.facts["tokens_before"]
 
@@ -115,7 +114,7 @@ def test_the_saved_folder_loads_as_the_same_tokenizer(family: str, language: str
     assert loaded.get_vocab() == extended.get_vocab()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("ߊ߲߫ ߞaeç't\n\u0301\u200d❤️👩", max_size=30))
 def test_any_text_survives_a_byte_level_tokenizer(text: str) -> None:
     for language in TEXTS:
@@ -125,7 +124,7 @@ def test_any_text_survives_a_byte_level_tokenizer(text: str) -> None:
         assert b"".join(piece_bytes(extended, each) for each in ids) == text.encode("utf-8")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("ߊ߲߫ ߞaeç't.\u0301", max_size=30))
 def test_what_sentencepiece_gives_back_is_what_the_base_gives_back(text: str) -> None:
     for language in TEXTS:
@@ -134,7 +133,7 @@ def test_what_sentencepiece_gives_back_is_what_the_base_gives_back(text: str) ->
         assert new == old
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(english()[:100]), min_size=1, max_size=3), st.text("abc éß😀ж", max_size=10))
 def test_unigram_splits_text_of_the_old_language_as_before(lines: list[str], other: str) -> None:
     base, _, extended = learnt("unigram", "nqo_Nkoo")
@@ -196,7 +195,7 @@ def test_text_in_flores_comes_back_in_all_its_languages() -> None:
     files = sorted((Path(os.environ["DRAGOMAN_DATA"]) / "flores200" / "dev").glob("*.dev"))
     assert len(files) == 46
     for file in files:
-        texts = file.read_text(encoding="utf-8").rstrip("\n").split("\n")[:200]
+        texts = file.read_text(encoding="utf-8").rstrip("\n").split("\n")[:40]
         for text, ids in zip(texts, segment(extended, texts), strict=True):
             assert extended.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False) == text, file.name
 

@@ -120,7 +120,7 @@ def without_marks_after_letters(text: str) -> str:
     return kept
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("aB'st ߊ12\n\t.«é❤️👩\u200d\u0301", max_size=30))
 def test_text_without_marks_inside_words_is_split_as_before(text: str) -> None:
     text = without_marks_after_letters(text)
@@ -133,14 +133,13 @@ def test_text_without_marks_inside_words_is_split_as_before(text: str) -> None:
 def test_flores_in_scripts_without_marks_is_split_as_before(language: str) -> None:
     if not os.environ.get("DRAGOMAN_DATA"):
         pytest.skip("DRAGOMAN_DATA is not set")
-    for part in ("dev", "devtest"):
-        text = (Path(os.environ["DRAGOMAN_DATA"]) / "flores200" / part / f"{language}.{part}").read_text(encoding="utf-8")
-        lines = [line for line in text.split("\n") if line == without_marks_after_letters(line)]
-        assert len(lines) > 970  # Russian has a stress mark here and there
-        for line in lines:
-            for name in STARTS:
-                stock, wide = both(name)
-                assert wide.pre_tokenizer.pre_tokenize_str(line) == stock.pre_tokenizer.pre_tokenize_str(line)
+    text = (Path(os.environ["DRAGOMAN_DATA"]) / "flores200" / "dev" / f"{language}.dev").read_text(encoding="utf-8")
+    lines = [line for line in text.split("\n") if line == without_marks_after_letters(line)]
+    assert len(lines) > 970  # Russian has a stress mark here and there
+    for line in lines:
+        for name in ("SmolLM2", "Llama-3"):
+            stock, wide = both(name)
+            assert wide.pre_tokenizer.pre_tokenize_str(line) == stock.pre_tokenizer.pre_tokenize_str(line)
 
 
 @pytest.mark.parametrize("name", STARTS)
