@@ -168,9 +168,7 @@ def test_without_the_package_the_error_names_it(tmp_path: Path, monkeypatch: pyt
         fetch_texts(HubTable("facebook/flores", "sentence"), "devtest", [ENG, DEU])
     monkeypatch.setenv("DRAGOMAN_DATA", str(tmp_path))
     monkeypatch.setenv("DRAGOMAN_CACHE", str(tmp_path))
-    with pytest.raises(
-        CorpusError, match=r"(?s)eng_Latn.*wanted; .*package 'datasets'.*dragoman\[testsets\]'; or put the files there"
-    ):
+    with pytest.raises(CorpusError, match=r"(?s)eng_Latn.*wanted; .*package 'datasets'.*dragoman\[testsets\]'; or put the files there"):
         load_test_set("flores_plus", ENG, DEU)
 
 
