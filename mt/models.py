@@ -92,6 +92,12 @@ def load_model(
     return LoadedModel(model, tokenizer, source, found_revision, choice, facts.prompt, facts.directions)
 
 
+def context_length(model: PreTrainedModel | PeftModel) -> int | None:
+    """Positions the model has, if it says so."""
+    found = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return found if isinstance(found, int) and found > 0 else None
+
+
 def _resolve(source: str, revision: str | None) -> tuple[Path, str | None]:
     from .sources import resolve_model
 

@@ -42,7 +42,7 @@ from .run_facts import check_unchanged, run_facts
 from .runs import RunFolder
 from .stage_data import StageData, build_stage
 from .stage_model import StageModel
-from .starting_model import check_embeddings, load_starting_model, starting_expansion, starting_point, starts_from_adapter
+from .starting_model import check_embeddings, load_starting_model, look_at_start, starting_point
 from .tokenization import padding_id
 from .training import Progress, StageJob, StageTrainer
 
@@ -146,8 +146,7 @@ class _Run:
 
     def _load_model(self) -> None:
         settings = self.start.settings
-        from_adapter = starts_from_adapter(settings)
-        expansion = starting_expansion(settings)
+        from_adapter, expansion = look_at_start(settings)
         check_embeddings(self.config, expansion)
         if self.config.save == "adapter" and from_adapter:
             raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")

@@ -78,15 +78,13 @@ def load_starting_model(settings: ModelConfig, *, source: str | None = None, qua
     )
 
 
-def starts_from_adapter(settings: ModelConfig) -> bool:
-    """The starting model is an adapter (of an earlier run, say): what is trained on top is not an adapter over any stored weights."""
-    folder = resolve_model(settings.source, revision=settings.revision).location
-    return (Path(folder) / "adapter_config.json").is_file()
+def look_at_start(settings: ModelConfig) -> tuple[bool, Expansion | None]:
+    """Whether the starting model is an adapter (of an earlier run, say), and its new vocabulary, if it was given one.
 
-
-def starting_expansion(settings: ModelConfig) -> Expansion | None:
-    """The new vocabulary of the starting model, if `dragoman vocab expand` gave it one."""
-    return read_expansion(Path(resolve_model(settings.source, revision=settings.revision).location))
+    What is trained on top of an adapter is not an adapter over any stored weights.
+    """
+    folder = Path(resolve_model(settings.source, revision=settings.revision).location)
+    return (folder / "adapter_config.json").is_file(), read_expansion(folder)
 
 
 def check_embeddings(config: RunConfig, expansion: Expansion | None) -> None:

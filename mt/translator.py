@@ -11,6 +11,7 @@ from .checks import LEFT_OUT, TERMS, check
 from .config import DecodingConfig
 from .errors import ModelError
 from .languages import Language
+from .models import context_length
 from .prompting.plan import Built, PromptPlan
 from .prompting.records import Account
 from .prompting.term_success import TermCheck
@@ -113,7 +114,7 @@ class Translator:
         self.long = long
         self.plan = plan or PromptPlan()
         self._framing = self.plan.framing(template, source, target)
-        self._context = _context_of(loaded)
+        self._context = context_length(loaded.model)
         self._overhead = self._prompt_size(self._framing.bare(""))
         self._longest = self._longest_part(longest)
         self._padding = padding_id(loaded.tokenizer)
@@ -366,10 +367,3 @@ class Translator:
 def _better(other: Translation, first: Translation) -> bool:
     """Whether a second try has more of the terms, and nothing looks wrong with it that did not with the first."""
     return other.terms_met > first.terms_met and set(other.warnings) - {LEFT_OUT, TERMS} <= set(first.warnings)
-
-
-def _context_of(loaded: LoadedModel) -> int | None:
-    """Positions the model has, if it says so."""
-    config = loaded.model.config
-    found = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return found if isinstance(found, int) and found > 0 else None

@@ -16,6 +16,7 @@ from torch.nn.functional import cross_entropy
 from ..mt.batches import IGNORED, MICRO_TOKENS
 from ..mt.decoding import evaluation_mode
 from ..mt.errors import CorpusError, ModelError
+from ..mt.models import context_length
 from ..mt.tokenization import leading_ids, padding_id
 from .segmentation import segment
 
@@ -124,12 +125,6 @@ def first_context(tokenizer: PreTrainedTokenizerBase) -> list[int]:
         "the tokenizer has neither BOS nor EOS, so nothing stands before the first token of a text",
         hint="set `bos_token` in tokenizer_config.json",
     )
-
-
-def context_length(model: PreTrainedModel) -> int | None:
-    """Positions the model has, if it says so."""
-    found = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return found if isinstance(found, int) and found > 0 else None
 
 
 def _windows(ids: Sequence[int], first: int, limit: int | None) -> Iterator[_Window]:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from ..mt.decoding import DecoderState, evaluation_mode
 from ..mt.errors import CorpusError
+from ..mt.models import context_length
 from ..mt.tokenization import padding_id
-from .bits_per_byte import Progress, context_length, first_context
+from .bits_per_byte import Progress, first_context
 from .segmentation import segment
 
 if TYPE_CHECKING:

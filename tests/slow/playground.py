@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from app_process import started
 from browser import CHROMIUM
 
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
@@ -21,20 +18,8 @@ _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
 @contextmanager
 def app_server(folder: Path, *options: str) -> Iterator[str]:
     """`dragoman app` on a free port; its address."""
-    command = [sys.executable, "-m", "dragoman.mt", "app", "--port", "0", "--device", "cpu", *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment.pop("DRAGOMAN_DATA", None)  # so that no test set of this machine is offered
-    with (folder / "err.txt").open("w") as errors:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        assert found, line + (folder / "err.txt").read_text()
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(30)
+    with started(folder, *options) as (address, _):
+        yield address
 
 
 @contextmanager

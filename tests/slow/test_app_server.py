@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from app_process import ENVIRONMENT, started
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def test_a_thousand_requests_of_thirty_two_clients_keep_every_promise(tmp_path: Path) -> None:
@@ -32,23 +30,6 @@ def test_a_thousand_requests_of_thirty_two_clients_keep_every_promise(tmp_path: 
     assert batched["growth"] <= 0.05
     assert batched["p50"] <= batched["p95"]
     assert measured["gain"] > 1.5
-
-
-@contextmanager
-def started(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """`dragoman app` in a process of its own."""
-    command = [sys.executable, "-m", "dragoman.mt", "app", "--port", "0", "--device", "cpu", *options]
-    with (folder / "err.txt").open("w") as errors:
-        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=errors, text=True)
-    assert process.stdout is not None
-    try:
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        assert found, line + (folder / "err.txt").read_text()
-        yield found[0], process
-    finally:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture(scope="module")
