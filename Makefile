@@ -43,10 +43,10 @@ quickstart: setup-run ## train and score a small translator (options: ARGS="..."
 	$(BIN)/dragoman quickstart $(ARGS)
 
 test: setup ## the fast tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fast -q --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fast -m "not slow" -q --numprocesses auto
 
 test-slow: setup ## the tests with a real small model; minutes
-	$(BIN)/python -m pytest tests/slow -q
+	$(BIN)/python -m pytest tests/fast tests/slow -m slow -q
 
 lint: setup ## style
 	$(BIN)/ruff check .

@@ -335,6 +335,7 @@ def test_a_full_disk_is_told_whoever_was_writing(writer: str, mine: Recipe, drag
     assert list((mine.run / "checkpoints/mono").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_with_ctrl_c_says_in_one_line_how_to_go_on_and_goes_on(
     mine: Recipe, dragoman: Dragoman, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -508,6 +509,7 @@ def run(*arguments: str, before: str = "", after: str = "", **environment: str) 
 ASCII = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
+@pytest.mark.slow
 def test_training_and_preflight_show_any_script_on_an_ascii_terminal(data: Path, mine: Recipe) -> None:
     (data / "train.tsv").write_text("été\tمرحبا بالعالم\n你好\t今天天气很好\n" * 20, encoding="utf-8")
     (data / "mono.txt").write_text("été [b]مرحبا[/b]\n" * 20, encoding="utf-8")

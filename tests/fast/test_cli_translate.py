@@ -185,6 +185,7 @@ def test_a_missing_model_exits_with_2_and_no_traceback() -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_ends_it_quietly(run: Path, tmp_path: Path) -> None:
     source = tmp_path / "in.txt"
     source.write_text("Dog.\n" * 5000, encoding="utf-8")

@@ -62,6 +62,7 @@ def test_only_translations_that_stand_in_the_reference_are_asked_for_each_in_a_p
     assert prompts().usable(pair("A river.", "Un fleuve.")) == ()
 
 
+@pytest.mark.slow
 def test_the_share_of_pairs_with_terms_is_what_was_asked_for_and_the_seed_decides_which() -> None:
     pairs = [pair(f"The dog and the house number {number}.", f"Le chien et la maison {number}.", number) for number in range(400)]
 

@@ -18,6 +18,7 @@ from dragoman.mt.recipes import check_recipe
 from dragoman.mt.stages import TrainedRun, TrainOptions, train_run
 from dragoman.vocab.expansion import read_expansion
 
+pytestmark = pytest.mark.slow  # nothing here needs more than a tiny model, but every test trains one
 IDS = torch.arange(3, 40)[None]
 
 

@@ -58,6 +58,7 @@ def test_two_stages_leave_a_whole_run_folder_that_loads(data: Path, tiny_llama_f
     assert loaded.directions == ("eng_Latn-fra_Latn",)
 
 
+@pytest.mark.slow
 def test_the_loss_goes_down(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     fit(recipe(data, tiny_llama_folder, tmp_path / "run", steps=40, evaluate=False))
     pairs = [loss for stage, _, loss in losses(tmp_path / "run") if stage == "pairs"]
@@ -93,6 +94,7 @@ def test_lora_after_full_is_saved_merged(data: Path, tiny_llama_folder: Path, tm
     assert json.loads((tmp_path / "run/model/dragoman.json").read_text())["kind"] == "merged"
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_from_an_adapter_is_saved_merged_and_reloads(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     fit(recipe(data, tiny_llama_folder, tmp_path / "first", steps=2, evaluate=False))
     finished = fit(recipe(data, tmp_path / "first", tmp_path / "second", steps=2, evaluate=False))
@@ -112,6 +114,7 @@ def test_only_the_adapter_moves_in_a_lora_stage(data: Path, tiny_llama_folder: P
     assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
+@pytest.mark.slow
 def test_qlora_trains_on_four_bits_and_reloads(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     tree = recipe(data, tiny_llama_folder, tmp_path / "run", steps=6, method="qlora", evaluate=False)
@@ -134,6 +137,7 @@ def command(*arguments: str, **extra: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", COMMAND, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_a_killed_and_resumed_run_equals_an_unbroken_one_bitwise(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     """50 steps, SIGKILL in the middle: same losses, same weights, same order of samples, with dropout on."""
 
@@ -245,6 +249,7 @@ def test_preflight_shows_what_is_trained_and_what_is_masked(data: Path, tiny_lla
     assert "tokens/s" in text
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_stage_that_no_longer_improves(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     tree = recipe(data, tiny_llama_folder, tmp_path / "run", steps=40)
     tree["evaluation"]["patience"] = 1

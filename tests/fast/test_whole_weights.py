@@ -89,6 +89,7 @@ def fit(tree: dict[str, Any], **options: bool) -> None:
     train_run(check_recipe(tree), TrainOptions(**options), Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_a_2x2ls_run_with_a_second_head_saves_an_ordinary_model_and_resumes_to_the_same(
     data: Path, tiny_llama_folder: Path, tmp_path: Path
 ) -> None:
