@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
@@ -58,3 +61,29 @@ def translation_bar(console: Console, work: str = "translating") -> Iterator[Pro
     with Bar(*Bar.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task(work)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """See, before any work is done, that files can be written where they are wanted; `-` and None are always fine.
+
+    Raises:
+        DragomanError: as `files.check_writable`.
+    """
+    from ..files import check_writable
+
+    for path in paths:
+        if path is not None and path != Path("-"):
+            check_writable(path)
+
+
+def write_json_output(tree: Any, path: Path | None) -> None:
+    """What `--json FILE` asks for: a tree of plain values in a file, or with `-` on standard output. NaN is no JSON, and fails loudly."""
+    if path is not None:
+        write_output(json.dumps(tree, ensure_ascii=False, indent=1, allow_nan=False) + "\n", path)
+
+
+def write_output(text: str, path: Path) -> None:
+    """A whole file, or with `-` standard output."""
+    from ..files import write_atomically
+
+    typer.echo(text, nl=False) if path == Path("-") else write_atomically(path, text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -132,14 +131,13 @@ def _install_comet(console: Console) -> None:
 def _check_outputs(pair: str | None, pairs: str | None, json_file: Path | None, tsv_file: Path | None, report: Path | None) -> None:
     """Refuse what could not be written, before anything slow begins."""
     from ..errors import ConfigError
+    from .console import check_outputs
 
     if pair and pairs:
         raise ConfigError("--pair with --pairs cannot be done", allowed="one of them")
     if json_file == tsv_file == Path("-"):
         raise ConfigError("--json and --tsv cannot both go to standard output", allowed="a file for one of them")
-    for path in (json_file, tsv_file, report):
-        if path is not None and path != Path("-") and path.is_dir():
-            raise ConfigError("a folder, where a file is to be written", where=path)
+    check_outputs(json_file, tsv_file, report)
 
 
 def _show(evaluations: Sequence[Evaluation], console: Console, *, to_stderr: bool) -> None:
@@ -164,14 +162,12 @@ def _show(evaluations: Sequence[Evaluation], console: Console, *, to_stderr: boo
 
 def _write(evaluations: Sequence[Evaluation], json_file: Path | None, tsv_file: Path | None, report: Path | None, console: Console) -> None:
     from ...eval.exports import to_json, to_tsv
-    from ..files import write_atomically
+    from .console import write_json_output, write_output
 
     if json_file is not None:
-        # NaN is no JSON, and no score may be one: fail loudly rather than write a file that others cannot read.
-        text = json.dumps(to_json(evaluations), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        typer.echo(text, nl=False) if json_file == Path("-") else write_atomically(json_file, text)
+        write_json_output(to_json(evaluations), json_file)
     if tsv_file is not None:
-        typer.echo(to_tsv(evaluations), nl=False) if tsv_file == Path("-") else write_atomically(tsv_file, to_tsv(evaluations))
+        write_output(to_tsv(evaluations), tsv_file)
     if report is not None:
         from ...eval.report import write_report
 

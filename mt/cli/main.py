@@ -19,6 +19,7 @@ from ..errors import DragomanError
 from .app import app_command
 from .doctor import doctor
 from .evaluate import evaluate
+from .lexicon import lexicon
 from .quickstart import quickstart
 from .train import train
 from .translate import translate
@@ -44,6 +45,7 @@ for verb in (quickstart, train, translate, evaluate, doctor):
     app.command()(verb)
 app.command("app")(app_command)
 app.add_typer(vocab)
+app.add_typer(lexicon)
 
 
 def _print_version(wanted: bool) -> None:

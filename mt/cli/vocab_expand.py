@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -55,12 +54,10 @@ def expand(
     """
     from ...vocab.additions import load_addition
     from ...vocab.expansion import check_output
-    from ..files import check_writable
-    from .console import make_console, quiet_libraries
+    from .console import check_outputs, make_console, quiet_libraries, write_json_output
 
     console = make_console()
-    if json_file is not None and json_file != Path("-"):
-        check_writable(json_file)
+    check_outputs(json_file)
     check_output(output, model, overwrite=overwrite)
     addition = load_addition(pieces)
     quiet_libraries()
@@ -78,8 +75,7 @@ def expand(
     expanded = expand_model(loaded, addition, settings)
     save_expanded(expanded, output, overwrite=overwrite)
     console.print(_table(expanded, output))
-    if json_file is not None:
-        _write(_facts(expanded, output), json_file)
+    write_json_output(_facts(expanded, output), json_file)
     console.print(f"next: dragoman train RECIPE model.source={shlex.quote(str(output))}", markup=False, soft_wrap=True)
 
 
@@ -129,12 +125,3 @@ def _facts(expanded: ExpandedModel, output: Path) -> dict[str, Any]:
         "seconds": expanded.seconds,
         "figures": expanded.figures,
     }
-
-
-def _write(facts: dict[str, Any], path: Path) -> None:
-    from ..files import write_json
-
-    if path == Path("-"):
-        typer.echo(json.dumps(facts, ensure_ascii=False, indent=2))
-    else:
-        write_json(path, facts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...vocab.additions import Addition
-    from ...vocab.learning_report import LearningFigures
     from ...vocab.learning_text import LearningText
     from ..languages import Language
 
@@ -63,14 +61,11 @@ def learn(
         dragoman vocab learn -m base -t mono.khm -l khm --min-gain 20 -o khm.json --json figures.json
     """
     from ...vocab.learn import DEFAULT_PIECES, LearnSettings
-    from ..files import check_writable
     from ..languages import find_language
-    from .console import make_console, quiet_libraries
+    from .console import check_outputs, make_console, quiet_libraries, write_json_output
 
     console = make_console()
-    for path in (output, json_file):
-        if path is not None and path != Path("-"):
-            check_writable(path)
+    check_outputs(output, json_file)
     target, other = find_language(language), find_language(source)
     found, kept = _read(text, protect or (), target, other, lines, seed, console)
     quiet_libraries()
@@ -98,7 +93,7 @@ def learn(
     figures = learning_figures(addition, tokenizer, found.texts, found.held_out, kept)
     addition.save(output)
     console.print(learning_table(figures, addition))
-    _write(figures, addition, json_file)
+    write_json_output({**figures.to_json(), "facts": addition.facts}, json_file)
     command = f"dragoman vocab expand --model {shlex.quote(model)} --pieces {shlex.quote(str(output))} --output FOLDER"
     console.print(f"next: {command}", markup=False, soft_wrap=True)
 
@@ -137,15 +132,3 @@ def _bar(console: Console) -> Iterator[Callable[[str, int, int], None] | None]:
     with Progress(*Progress.get_default_columns(), TimeElapsedColumn(), console=console, transient=True) as bar:
         task = bar.add_task("splitting")
         yield lambda name, done, total: bar.update(task, description=name, completed=done, total=total)
-
-
-def _write(figures: LearningFigures, addition: Addition, path: Path | None) -> None:
-    from ..files import write_json
-
-    if path is None:
-        return
-    tree = {**figures.to_json(), "facts": addition.facts}
-    if path == Path("-"):
-        typer.echo(json.dumps(tree, ensure_ascii=False, indent=2))
-    else:
-        write_json(path, tree)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from ...vocab.report_data import DevText, VocabularyReport
+    from ...vocab.report_data import DevText
 
 
 def report(
@@ -57,14 +54,13 @@ def report(
         dragoman vocab report --before base --after expanded --text nqo=dev.nqo --learning-text mono.nqo --generate 20 --report report.html
     """
     from ...vocab.report import ReportSettings, report_vocabulary
+    from ...vocab.report_data import to_json
+    from ...vocab.report_page import write_page
     from ...vocab.report_tables import tables
-    from ..files import check_writable
-    from .console import make_console, quiet_libraries, translation_bar
+    from .console import check_outputs, make_console, quiet_libraries, translation_bar, write_json_output
 
     console = make_console()
-    for path in (json_file, report_file):
-        if path is not None and path != Path("-"):
-            check_writable(path)
+    check_outputs(json_file, report_file)
     texts = list(_texts(text, test_set, languages, lines))
     learning = _learning(learning_text, texts) if learning_text else None
     quiet_libraries()
@@ -81,7 +77,10 @@ def report(
         console.print(table)
     for note in found.notes:
         console.print(f"note: {note}", markup=False, soft_wrap=True)
-    _write(found, json_file, report_file, console)
+    if json_file is not None:
+        write_json_output(to_json(found), json_file)
+    if report_file is not None:
+        console.print(f"report: {write_page(found, report_file)}", markup=False, soft_wrap=True)
 
 
 def _texts(given: Sequence[str] | None, test_set: str | None, languages: str | None, lines: int | None) -> Iterator[DevText]:
@@ -123,15 +122,3 @@ def _learning(paths: Sequence[str], texts: Sequence[DevText]) -> DevText:
         for reason, count in one.skipped.items():
             skipped[reason] = skipped.get(reason, 0) + count
     return DevText(texts[0].language, tuple(line for one in read for line in one.segments), ", ".join(paths), skipped)
-
-
-def _write(found: VocabularyReport, json_file: Path | None, report_file: Path | None, console: Console) -> None:
-    from ...vocab.report_data import to_json
-    from ...vocab.report_page import write_page
-    from ..files import write_atomically
-
-    if json_file is not None:
-        written = json.dumps(to_json(found), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
-        typer.echo(written, nl=False) if json_file == Path("-") else write_atomically(json_file, written)
-    if report_file is not None:
-        console.print(f"report: {write_page(found, report_file)}", markup=False, soft_wrap=True)

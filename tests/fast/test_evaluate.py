@@ -404,7 +404,7 @@ def test_a_model_and_an_output_are_compared_by_one_command(files: Path, tiny_lla
         (["--hypotheses", "x", "--test-set", "flores20", "--pair", "eng-deu"], "did you mean flores200"),
         (["--hypotheses", "{here}/better.d", "--references", "{here}/ref.de"], "did you mean better.de"),
         (["--hypotheses", "{here}/better.de", "--references", "{here}/ref.de", "--metrics", "BLEW"], "did you mean BLEU"),
-        (["--hypotheses", "{here}/better.de", "--references", "{here}/ref.de", "--report", "{here}"], "a folder, where a file"),
+        (["--hypotheses", "{here}/better.de", "--references", "{here}/ref.de", "--report", "{here}"], "cannot be written"),
     ],
 )
 def test_a_request_that_cannot_be_met_says_what_would_be(files: Path, arguments: list[str], said: str) -> None:
