@@ -43,17 +43,23 @@ class Fallback(Protocol):
 
 
 class LemmaFallback:
-    """Entries by the lemmas of their words."""
+    """Entries by the lemmas of their words.
+
+    Args:
+        lemma: of a word of a text.
+        headword_lemma: of a word of an entry; as `lemma` unless given.
+    """
 
     tier: Tier = "lemma"
 
-    def __init__(self, lemma: Callable[[str], str]) -> None:
+    def __init__(self, lemma: Callable[[str], str], headword_lemma: Callable[[str], str] | None = None) -> None:
         self._lemma = lemma
+        self._headword_lemma = headword_lemma or lemma
         self._index = PhraseIndex()
 
     def add(self, forms: Sequence[str], spellings: Sequence[str], entry: Entry) -> None:
         """An entry that is a lemma itself goes before inflected ones with the same lemma."""
-        lemmas = [self._lemma(normalised(spelling)) for spelling in spellings]
+        lemmas = [self._headword_lemma(normalised(spelling)) for spelling in spellings]
         self._index.add(lemmas, entry, preferred=lemmas == list(forms))
 
     def word(self, form: str, spelling: str) -> Entry | None:  # noqa: ARG002

@@ -14,12 +14,13 @@ from .fallback import AffixFallback, Fallback, LemmaFallback, Prepared, Tier
 from .folding import Place, composed, folded_text, has_dotted_i, in_word, tokens
 from .frequency import FrequencyLimit
 from .index import AFTER, Node, PhraseIndex, phrases
-from .inflection import single_lemmatizer_for
+from .inflection import listed_lemmatizer_for, single_lemmatizer_for
 from .records import Entry, Lexicon
 
 __all__ = ["Match", "Matcher", "Tier"]
 
 _REMEMBERED = 1 << 17  # words that need not be looked up again
+_LARGE = 50_000  # entries: above, the rules of a lemmatizer cost more seconds than they find headwords
 _START = itemgetter(0)
 _Ranked = tuple[int, int, int, int, Entry]  # minus its length, 1 for another form, its first atom, the one after its last, its entry
 _RANK = itemgetter(0, 1, 2)
@@ -114,7 +115,8 @@ class Matcher:
         """
         limit = FrequencyLimit.of(stop_words, counts, max_frequency, most_frequent)
         lemma = single_lemmatizer_for(lexicon.source) if lemmas else None
-        fallback: Fallback | None = LemmaFallback(lemma) if lemma is not None else AffixFallback() if affixes else None
+        listed = listed_lemmatizer_for(lexicon.source) if lemmas and len(lexicon) > _LARGE else None
+        fallback: Fallback | None = LemmaFallback(lemma, listed) if lemma is not None else AffixFallback() if affixes else None
         return cls(lexicon, limit, fallback)
 
     def find(self, text: str) -> list[Match]:
