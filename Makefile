@@ -46,7 +46,7 @@ test: setup ## the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/fast -m "not slow" -q --numprocesses auto
 
 test-slow: setup ## the tests with a real small model; minutes
-	$(BIN)/python -m pytest tests/fast tests/slow -m slow -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/slow tests/fast -m slow -q --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 12
 
 lint: setup ## style
 	$(BIN)/ruff check .
