@@ -6,9 +6,10 @@ import dataclasses
 import os
 import re
 from collections.abc import Hashable, Mapping, Sequence
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from .bounds import check_bounds
 from .config import CorpusConfig, RunConfig, StageConfig, VocabularyConfig
 from .errors import ConfigError, LanguageError, nearest
+
+Settings = TypeVar("Settings")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MOST_VALUES = 100_000
@@ -35,12 +38,31 @@ def load_recipe(recipe: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         ConfigError: no such recipe, bad YAML, unknown key, wrong type, undefined `${VARIABLE}`, or settings that contradict each other.
     """
     path = find_recipe(recipe)
-    tree = _parse_yaml(path)
+    return check_recipe(_settled_tree(path, overrides, RunConfig), where=str(path))
+
+
+def load_settings(path: Path, kind: type[Settings], overrides: Sequence[str] = ()) -> Settings:
+    """A YAML file of settings other than a recipe's, read in the same way: overrides, `${VARIABLE}` and RUN, types and unknown keys.
+
+    Args:
+        path: the file; its field `run`, unless set, becomes `runs/` and the file's name.
+        kind: a frozen dataclass with such a field, whose parts are dataclasses of `mt.config` or of its own module.
+
+    Raises:
+        ConfigError: the first problem, at its key.
+    """
+    if not path.is_file():
+        raise ConfigError(f"no such file: {path}", allowed="a YAML file")
+    return _checked(kind, _settled_tree(path, overrides, kind), str(path))
+
+
+def _settled_tree(path: Path, overrides: Sequence[str], kind: type) -> Any:
+    tree = _parse_yaml(path, kind)
     for override in overrides:
         apply_override(tree, override)
     run = tree.get("run") or "runs/{recipe}"
     tree["run"] = run.replace("{recipe}", path.stem) if isinstance(run, str) else run
-    return check_recipe(_expand(tree, {**os.environ, "RUN": str(tree["run"])}, where=str(path)), where=str(path))
+    return _expand(tree, {**os.environ, "RUN": str(tree["run"])}, where=str(path))
 
 
 def find_recipe(recipe: str | Path) -> Path:
@@ -54,7 +76,7 @@ def find_recipe(recipe: str | Path) -> Path:
     raise ConfigError(f"no such recipe: {recipe}", allowed=f"a YAML file, or a shipped recipe: {nearest(str(recipe), known)}")
 
 
-def _parse_yaml(path: Path) -> dict[str, Any]:
+def _parse_yaml(path: Path, kind: type) -> dict[str, Any]:
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _RecipeLoader)
     except UnicodeDecodeError as error:
@@ -67,7 +89,7 @@ def _parse_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"not valid YAML: {error}", where=path) from error
     _check_size(tree, path)
     if not isinstance(tree, dict):
-        raise ConfigError("a recipe is a mapping of keys", where=path, allowed=", ".join(f.name for f in dataclasses.fields(RunConfig)))
+        raise ConfigError("a recipe is a mapping of keys", where=path, allowed=", ".join(f.name for f in dataclasses.fields(kind)))
     return tree
 
 
@@ -154,21 +176,25 @@ def check_recipe(tree: Mapping[str, Any], *, where: str | None = None) -> RunCon
     Raises:
         ConfigError: the first problem, at its key.
     """
-    try:
-        config = TypeAdapter(RunConfig).validate_python(tree)
-    except ValidationError as error:
-        raise _readable(error, where) from None
+    config = _checked(RunConfig, tree, where)
     _check_meaning(config, where)
     return config
 
 
-def _readable(error: ValidationError, where: str | None) -> ConfigError:
+def _checked(kind: type[Settings], tree: Any, where: str | None) -> Settings:
+    try:
+        return TypeAdapter(kind).validate_python(tree)
+    except ValidationError as error:
+        raise _readable(error, where, kind) from None
+
+
+def _readable(error: ValidationError, where: str | None, root: type) -> ConfigError:
     # A union reports one error for each member; the one that goes deepest is the one the user meant.
     first = max(error.errors(), key=lambda item: len(item["loc"]))
     path = [str(part) for part in first["loc"] if not _is_union_tag(str(part))]
     at = f"{where}: {'.'.join(path)}" if where else ".".join(path)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return ConfigError(f"unknown key {path[-1]!r}", where=at, allowed=nearest(path[-1], _keys_at(path[:-1])))
+        return ConfigError(f"unknown key {path[-1]!r}", where=at, allowed=nearest(path[-1], _keys_at(path[:-1], root)))
     if first["type"] in ("missing", "missing_argument"):
         return ConfigError(f"the key {path[-1]!r} is missing", where=at)
     message = first["msg"][0].lower() + first["msg"][1:]
@@ -181,9 +207,9 @@ def _is_union_tag(part: str) -> bool:
     return part in ("str", "int", "float", "none") or part.startswith(("list[", "constrained-"))
 
 
-def _keys_at(path: Sequence[str]) -> list[str]:
+def _keys_at(path: Sequence[str], root: type) -> list[str]:
     """The field names a dataclass offers at a dotted path of the tree."""
-    kind: Any = RunConfig
+    kind: Any = root
     for part in path:
         if part.isdigit():
             continue
@@ -191,7 +217,8 @@ def _keys_at(path: Sequence[str]) -> list[str]:
         name = re.findall(r"[A-Z]\w*Config", str(hints.get(part, "")))
         if not name:
             return []
-        kind = getattr(__import__(RunConfig.__module__, fromlist=[name[0]]), name[0])
+        modules = (import_module(one.__module__) for one in (kind, RunConfig))
+        kind = next(getattr(module, name[0]) for module in modules if hasattr(module, name[0]))
     return [f.name for f in dataclasses.fields(kind)]
 
 
