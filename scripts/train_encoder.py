@@ -36,7 +36,7 @@ def main() -> None:
     begun = time.perf_counter()
     try:
         config = load_settings(given.settings, TranslationModelConfig, given.overrides)
-        result = train_translation_model(config, lambda line: console.print(line, markup=False), resume=given.resume)
+        result = train_translation_model(config, lambda line: console.print(line, markup=False, soft_wrap=True), resume=given.resume)
     except DragomanError as error:
         sys.exit(f"error: {error}")
     facts = {
