@@ -100,8 +100,8 @@ def check_script(texts: Sequence[str], language: Language) -> None:
         )
 
 
-def check_coverage(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, language: Language) -> None:
-    """Refuse text that the tokenizer covers well as it is.
+def check_coverage(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, language: Language, *, otherwise: str) -> None:
+    """Refuse text that the tokenizer covers well as it is; `otherwise` says what to do instead.
 
     Raises:
         CorpusError: fewer than 1.5 tokens a word (0.7 a character in scripts without spaces).
@@ -112,7 +112,7 @@ def check_coverage(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase, lan
         raise CorpusError(
             f"this tokenizer covers {language.name} well already ({fertility}): new pieces would buy next to nothing",
             allowed=f"{_WELL_COVERED[True]} tokens a word or more ({_WELL_COVERED[False]} a character where words are not spaced)",
-            hint="train the model as it is, or --force",
+            hint=otherwise,
         )
 
 

@@ -15,7 +15,7 @@ from ..mt.languages import find_language
 from .expand import ExpandedModel, ExpandSettings, expand_model, load_for_expansion, save_expanded
 from .initialise import find_method
 from .learn import LearnSettings, learn_pieces
-from .learning_text import check_script
+from .learning_text import check_coverage, check_script
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,14 +25,16 @@ def expand_for_recipe(wanted: VocabularyConfig, model: ModelConfig, seed: int, f
     """Learn the pieces a recipe asks for, expand its model by them and write the result to `folder`.
 
     Raises:
-        CorpusError: no usable text, or text in another script than its language.
+        CorpusError: no usable text, text in another script than its language, or a language that the tokenizer covers well already.
         ModelError, ConfigError: a tokenizer or model that cannot be expanded, or a method that does not exist.
     """
     find_method(wanted.initialise)
     console.rule("[bold]new vocabulary[/]")
     texts, protected = list(_texts(wanted.corpora, console)), list(_texts(wanted.protect, console))
-    check_script(texts, find_language(str(wanted.corpora[0].language)))
+    language = find_language(str(wanted.corpora[0].language))
+    check_script(texts, language)
     loaded = load_for_expansion(model.source, revision=model.revision, method=wanted.initialise)
+    check_coverage(texts, loaded.tokenizer, language, otherwise="leave the `vocabulary` block out: train the model as it is")
     addition = learn_pieces(texts, loaded.tokenizer, learn_settings(wanted, protected))
     facts = [entry for corpus in wanted.corpora for entry in fingerprint(corpus)]
     settings = ExpandSettings(method=wanted.initialise, texts=texts, seed=seed, helper=wanted.helper, text_facts=facts)

@@ -86,7 +86,7 @@ def learn(
     )
     tokenizer = load_tokenizer(model, revision=revision)
     if not force:
-        check_coverage(found.texts, tokenizer, target)
+        check_coverage(found.texts, tokenizer, target, otherwise="train the model as it is, or --force")
     with _bar(console) as progress:
         addition = learn_pieces(found.texts, tokenizer, settings, progress=progress)
     addition = _with_facts(addition, found, model, seed)

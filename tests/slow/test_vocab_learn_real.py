@@ -7,12 +7,16 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from dragoman.mt.config import CorpusConfig, ModelConfig, VocabularyConfig
+from dragoman.mt.errors import CorpusError
 from dragoman.mt.models import load_tokenizer
 from dragoman.vocab.additions import Addition
 from dragoman.vocab.extend import extend_tokenizer
 from dragoman.vocab.families import first_new_id
 from dragoman.vocab.learn import LearnSettings, learn_pieces
+from dragoman.vocab.recipe import expand_for_recipe
 from dragoman.vocab.segmentation import segment
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -80,3 +84,12 @@ def test_a_language_in_latin_letters_gains_and_english_keeps_99_lines_of_100(pro
     assert segment(extended, protected) == segment(base, protected)
     before, after = (sum(map(len, segment(each, flores("lij_Latn")))) for each in (base, extended))
     assert after < 0.8 * before
+
+
+def test_a_recipe_refuses_a_language_that_is_covered_well(tmp_path: Path) -> None:
+    text = tmp_path / "text.en"
+    text.write_text("A recipe with new vocabulary for English is a slip of the keyboard.\n" * 50, encoding="utf-8")
+    wanted = VocabularyConfig([CorpusConfig(str(text), language="eng", format="text")])
+    with pytest.raises(CorpusError, match="covers English well already"):
+        expand_for_recipe(wanted, ModelConfig(MODEL), 1, tmp_path / "expanded", Console(quiet=True))
+    assert not (tmp_path / "expanded").exists()
