@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from ..mt.documents import Document, DocumentResult, TranslationCancelled, read_document, translate_document
+from ..mt.documents import Document, DocumentResult, ReadingOptions, TranslationCancelled, read_document, translate_document
 from ..mt.documents import Limits as DocumentLimits
 from .answers import ClientLeftError, served_direction, until_left
 from .api import Api
@@ -73,9 +73,12 @@ def file_routes(api: Api, files: StoredFiles) -> APIRouter:
         name, data = await _upload(fields)
         if workers.available_tokens < 1:
             raise BusyError(30)
-        document = await anyio.to_thread.run_sync(lambda: read_document(data, name=name, limits=document_limits(api.limits)))
+        source, target = text_field(fields, "source"), language(text_field(fields, "target"))
+        options = ReadingOptions(source_language=None if source == AUTO else language(source).bcp47, target_language=target.bcp47)
+        limits = document_limits(api.limits)
+        document = await anyio.to_thread.run_sync(lambda: read_document(data, name=name, options=options, limits=limits))
         job = FileJob(api, document, _direction(api, fields, document), optional_text(fields, "model"), client)
-        api.characters.spend(client, sum(len(segment.source) for segment in document.segments if segment.translate))
+        api.shares.characters.spend(client, sum(len(segment.source) for segment in document.segments if segment.translate))
         result = await _result(job, request, workers)
         token = await anyio.to_thread.run_sync(files.put, _new_name(name, job.direction), result.data)
         stored = files.get(token)

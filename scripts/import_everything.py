@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 import sys
 
-EXTRAS = {"anyio", "fastapi", "gradio", "lxml", "starlette", "uvicorn"}  # what modules of an extra import at their top
+EXTRAS = {"anyio", "fastapi", "gradio", "starlette", "uvicorn"}  # what modules of an extra import at their top
 
 
 def main() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from .segments import Separation, Sink
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..documents import Document, DocumentResult, ReadingOptions
+    from ..languages import Language
     from ..translator import Translation, Translator
 
-Format = Literal["auto", "lines", "txt", "po", "csv", "tsv", "srt"]
+Format = Literal["auto", "lines", "txt", "po", "csv", "tsv", "srt", "xliff", "tmx", "docx"]
 Existing = Literal["keep", "replace"]
 _WINDOW = 1024  # as for lines: segments sorted by length together
 
@@ -41,7 +43,11 @@ def check_document_options(document: str | None, *, stream: bool, columns: str |
         ("--stream with a document", stream and document is not None, "lines: a document appears whole at the end"),
         ("--columns without a table", columns is not None and document not in ("csv", "tsv"), "--format csv or --format tsv"),
         ("--encoding for lines", encoding is not None and document is None, "a document, or --format txt; lines are UTF-8"),
-        ("--existing replace for lines", existing == "replace" and document is None, "a document that has translations: po, csv or tsv"),
+        (
+            "--existing replace for lines",
+            existing == "replace" and document is None,
+            "a document that has translations: po, csv, tsv, xliff or tmx",
+        ),
     ):
         if wrong:
             raise ConfigError(f"{given} cannot be done", allowed=allowed)
@@ -62,13 +68,14 @@ def reading_options(columns: str | None, encoding: str | None, existing: Existin
     return ReadingOptions(encoding, existing, segments, names[0], names[1])
 
 
-def read_stream(stream: BinaryIO, chosen: str, name: str, options: ReadingOptions) -> Document:
-    """A document from an open file or standard input, within the default limits."""
+def read_stream(stream: BinaryIO, chosen: str, name: str, options: ReadingOptions, direction: tuple[Language, Language]) -> Document:
+    """A document from an open file or standard input, within the default limits, to be translated in a direction."""
     from ..documents import Limits, read_document
 
     limits = Limits()
     called = "standard input" if name == "-" else name
-    return read_document(stream.read(limits.bytes + 1), chosen, name=called, options=options, limits=limits)
+    spoken = replace(options, source_language=direction[0].bcp47, target_language=direction[1].bcp47)
+    return read_document(stream.read(limits.bytes + 1), chosen, name=called, options=spoken, limits=limits)
 
 
 def first_text(document: Document) -> str:

@@ -51,12 +51,26 @@ def _read_catalogues(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) 
     return catalogues.read(files, corpus, tally)
 
 
+def _read_tmx(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Iterator[Pair]:
+    from . import tmx  # lxml takes its time, here and below: only for those who use it
+
+    return tmx.read(files, corpus, tally)
+
+
+def _read_xliff(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Iterator[Pair]:
+    from . import xliff
+
+    return xliff.read(files, corpus, tally)
+
+
 PAIR_FORMATS: tuple[PairFormat, ...] = (
     PairFormat("tsv", (".tsv", ".tab"), tables.read_tsv),
     PairFormat("csv", (".csv",), tables.read_csv),
     PairFormat("jsonl", (".jsonl", ".ndjson", ".json"), jsonl.read_pairs),
     PairFormat("po", (".po", ".pot"), po.read),
     PairFormat("catalogues", (".whl",), _read_catalogues),
+    PairFormat("tmx", (".tmx",), _read_tmx),
+    PairFormat("xliff", (".xlf", ".xliff"), _read_xliff),
     PairFormat("moses", (), moses.read),
 )
 SEGMENT_FORMATS: tuple[SegmentFormat, ...] = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import CorpusError
@@ -43,13 +43,20 @@ class Document:
         """Why a target cannot be written there, or None; what is there already always can."""
         return None if target == self.body.current[number] else self.body.refusal(number, target)
 
-    def write(self, targets: Mapping[int, str | None] | Sequence[str | None], *, mark_failed: bool = True) -> bytes:
+    def remarks(self, number: int, target: str) -> Sequence[str]:
+        """Warnings about how a target is written there (names of `translating.EXPLANATIONS`)."""
+        return () if target == self.body.current[number] else self.body.remarks(number, target)
+
+    def write(
+        self, targets: Mapping[int, str | None] | Sequence[str | None], *, mark_failed: bool = True, doubtful: Collection[int] = ()
+    ) -> bytes:
         """The file with these targets and every other byte as it was.
 
         Args:
             targets: by segment number, or one for each segment. None says that the translation failed: what is there stays. Segments that
                 a mapping leaves out stay too, unmarked.
             mark_failed: mark the failed segments that were to be translated in the format's own way (PO: `fuzzy`), where it has one.
+            doubtful: numbers of targets that a person should look at, marked where the format has a way to (XLIFF).
 
         Raises:
             CorpusError: a target that cannot be written (see `refusal`); numbers or a count that do not fit the document.
@@ -63,4 +70,4 @@ class Document:
             if reason := self.refusal(number, target):
                 raise CorpusError(f"a translation cannot be written: {reason}", where=str(self.segments[number].origin))
         failed = [number for number, target in given.items() if target is None and self.segments[number].translate]
-        return self.body.write(fitted, failed if mark_failed else ())
+        return self.body.write(fitted, failed if mark_failed else (), doubtful)

@@ -11,11 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .document import Document
+from .docx import read_docx
 from .po import read_po
 from .records import Request
 from .srt import read_srt
 from .tables import read_csv, read_tsv
 from .text import read_text
+from .tmx import read_tmx
+from .xliff import read_xliff
 
 Reader = Callable[[Request], Document]
 
@@ -36,6 +39,9 @@ FORMATS: tuple[DocumentFormat, ...] = (
     DocumentFormat("csv", (".csv",), "table with commas, semicolons, tabs or bars", read_csv),
     DocumentFormat("tsv", (".tsv", ".tab"), "table with tabs", read_tsv),
     DocumentFormat("srt", (".srt",), "SubRip subtitles", read_srt),
+    DocumentFormat("xliff", (".xlf", ".xliff"), "XLIFF 1.2 and 2", read_xliff),
+    DocumentFormat("tmx", (".tmx",), "translation memory", read_tmx),
+    DocumentFormat("docx", (".docx",), "Word document", read_docx),
 )
 
 

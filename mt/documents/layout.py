@@ -46,7 +46,13 @@ class TextBody:
             return "a NUL character"
         return self.layout.refusal(number, target) or self.decoded.unwritable(target)
 
-    def write(self, targets: Mapping[int, str], failed: Collection[int]) -> bytes:
+    def remarks(self, number: int, target: str) -> Sequence[str]:
+        """None: what these formats change about a target is seen in it."""
+        del number, target
+        return ()
+
+    def write(self, targets: Mapping[int, str], failed: Collection[int], doubtful: Collection[int] = ()) -> bytes:
         """The file with these targets."""
+        del doubtful  # none of these formats has a mark for them
         changed = {number: target for number, target in targets.items() if target != self.current[number]}
         return self.decoded.encode(splice(self.decoded.text, self.layout.splices(changed, failed)))

@@ -21,12 +21,21 @@ class Limits:
         segments: texts in it, those that are not to be translated included.
         segment_characters: of one text.
         columns: of a table.
+        elements, depth: of an XML file (or of one inside a document), and how many of them in each other.
+        members: files in an archive (DOCX).
+        unpacked_bytes: of an archive's files together, unpacked.
+        ratio: of a file of an archive, unpacked to packed; those that unpack to less than 1 MiB are let through.
     """
 
     bytes: int = 10 * 2**20
     segments: int = 50_000
     segment_characters: int = 50_000
     columns: int = 1_000
+    elements: int = 500_000
+    depth: int = 100
+    members: int = 2_000
+    unpacked_bytes: int = 100 * 2**20
+    ratio: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +43,13 @@ class ReadingOptions:
     """How a document is to be read, where the file does not say.
 
     Attributes:
-        encoding: a name Python knows; None for the byte order mark's, the one a PO header declares, else UTF-8.
+        encoding: a name Python knows; None for the byte order mark's, the one a PO header or XML declares, else UTF-8.
         existing: "keep" translations that are there, or "replace" them. A fuzzy one counts as not there.
         segments: of plain text: every "line", or lines up to a "blank-line" together.
         source_column, target_column: of a table, by name (then the first row is a header) or position from 0. A target column that is
             not there yet is appended.
         delimiter: of a table; None to find it out.
+        source_language, target_language: of formats that hold several (TMX) or name theirs (XLIFF), in any spelling; None for the file's.
     """
 
     encoding: str | None = None
@@ -48,6 +58,8 @@ class ReadingOptions:
     source_column: str | int = "source"
     target_column: str | int = "target"
     delimiter: str | None = None
+    source_language: str | None = None
+    target_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +152,10 @@ class Body(Protocol):
     def refusal(self, number: int, target: str) -> str | None:
         """Why this target cannot be written there at all, or None."""
 
-    def write(self, targets: Mapping[int, str], failed: Collection[int]) -> bytes:
-        """The file with these targets, those in `failed` marked in the format's own way if it has one, and every other byte as it was."""
+    def remarks(self, number: int, target: str) -> Sequence[str]:
+        """Warnings about how this target is written (names of `translating.EXPLANATIONS`)."""
+
+    def write(self, targets: Mapping[int, str], failed: Collection[int], doubtful: Collection[int]) -> bytes:
+        """The file with these targets, those in `failed` and `doubtful` marked in the format's own way if it has one, and every other
+        byte as it was.
+        """

@@ -16,8 +16,10 @@ from .records import DocumentSegment
 
 Outcome = Literal["translated", "copied", "kept", "failed"]
 ADDED_LINES = "added-lines"
+FORMATTING = "formatting"
 EXPLANATIONS: dict[str, str] = {
     ADDED_LINES: "The translation has line breaks that the source has not; where the file has no room for them they became spaces.",
+    FORMATTING: "The formatting inside a paragraph could not be kept, so all of its text is formatted as its beginning is.",
     "split": "Too long for the model, so it was translated in parts.",
 }
 _ALL_KEPT = PlaceholderCheck()
@@ -153,7 +155,8 @@ def translate_document(
     current = document.targets
     made = [_outcome(document, number, segment, current[number], answers) for number, segment in enumerate(document.segments)]
     targets = {report.number: target for report, target in made if report.outcome != "kept"}
-    data = document.write(targets, mark_failed=mark_failed)
+    doubtful = [report.number for report, _ in made if report.warnings]
+    data = document.write(targets, mark_failed=mark_failed, doubtful=doubtful)
     return DocumentResult(document.name, data, tuple(report for report, _ in made), document.notes)
 
 
@@ -204,5 +207,6 @@ def _outcome(
         return left("failed", refused)
     checked = check_placeholders(core, translated)
     found = {"placeholders": not checked.kept, ADDED_LINES: "\n" in translated and "\n" not in core}
-    warnings = tuple(dict.fromkeys([*answer.warnings, *(name for name, wrong in found.items() if wrong)]))
+    told = [*answer.warnings, *document.remarks(number, target), *(name for name, wrong in found.items() if wrong)]
+    warnings = tuple(dict.fromkeys(told))
     return SegmentReport(number, segment.origin, segment.source, shown, "translated", "", warnings, checked), target

@@ -41,10 +41,8 @@ class LexiconFormat:
 
 
 def _read_tbx(request: LexiconRequest, tally: Tally) -> Iterator[Row]:
-    try:
-        from . import tbx  # lxml takes its time: only for those who use it
-    except ImportError:
-        raise CorpusError("TBX needs lxml", where=request.path, hint='pip install "dragoman[terms]"') from None
+    from . import tbx  # lxml takes its time: only for those who use it
+
     return tbx.read(request, tally)
 
 

@@ -23,19 +23,26 @@ from dragoman.mt.documents import (
 )
 from dragoman.mt.errors import CorpusError, DragomanError, ModelError
 
-NAMES = [each.name for each in FORMATS]
+NAMES = [each.name for each in FORMATS if each.name != "docx"]  # an archive has tests of its own
 SAMPLES = {
     "txt": "Good morning.\n\n  See you.  \nlast",
     "po": 'msgid ""\nmsgstr "Language: fr\\n"\n\n#: a.c:1\nmsgid "Dog"\nmsgstr "Chien"\n\nmsgid "Cat"\nmsgstr ""\n',
     "csv": 'id,source,target\n1,"Dog, big",Chien\n2,Cat,\n',
     "tsv": "source\ttarget\nDog\tChien\nCat\t\n",
     "srt": "1\n00:00:01,000 --> 00:00:02,000\n<i>Two lines</i>\n<i>of text</i>\n\n2\n00:00:03,000 --> 00:00:04,000\nCat\n",
+    "xliff": '<xliff version="1.2"><file source-language="en" target-language="fr"><body>\n<trans-unit id="1,"><source>A <g id="1">Dog</g>'
+    '<x id="2"/> b</source><target>Un <x id="2"/><g id="1">Chien</g></target></trans-unit>\n<trans-unit id="2"><source>Cat</source>\n'
+    "</trans-unit></body></file></xliff>",
+    "tmx": '<tmx version="1.4"><header srclang="en"/><body>\n<tu><tuv xml:lang="en"><seg>Dog <ph x="1,">&lt;b&gt;</ph> big</seg></tuv>\n'
+    '<tuv xml:lang="fr"><seg>Gros <ph x="1,">&lt;b&gt;</ph> chien</seg></tuv></tu>\n<tu><tuv xml:lang="en"><seg>Cat</seg></tuv></tu>'
+    "</body></tmx>",
 }
 # What breaks parsers: line ends of three systems, quotes, tags, keywords out of place, text of the whole world.
 SHREDS = [
     "\n", "\r\n", "\r", "\n\n", '"', '""', "\\", "\\n", '"\n"', ",", ";", "\t", "|", "#", "#, fuzzy\n", "#~ msgid ",
     'msgid "a"\n', 'msgstr "b"\n', 'msgstr[0] "c"\n', 'msgctxt "d"\n', "1\n", "00:00:01,000 --> 00:00:02,000\n", "-->", "<i>", "</i>",
-    "{\\an8}", "- ", "source", "target",
+    "{\\an8}", "- ", "source", "target", "<g1>", "<x2/>", "</g1>", "<source>", "</target>", "<tuv xml:lang='fr'>", "&amp;", "&#13;",
+    "<![CDATA[<]]>", "<!-- -->", "<!DOCTYPE a>", "&a;", "&",
     "Good morning", " ", "\u2028", "\x85", "\x0c", "\u200d", "é", "e\u0301", "שלום", "你好", "สวัสดี", "𐌰", "\0", "\ufeff",
 ]  # fmt: skip
 mangled = st.lists(st.sampled_from(SHREDS) | st.text(max_size=5), max_size=25).map("".join)
@@ -256,13 +263,13 @@ def test_numbers_that_do_not_fit_the_document_are_refused() -> None:
 
 
 def test_the_format_comes_from_the_name(tmp_path: Path) -> None:
-    for name, extension in ((each.name, extension) for each in FORMATS for extension in each.extensions):
+    for name, extension in ((each.name, extension) for each in FORMATS for extension in each.extensions if each.name in NAMES):
         path = tmp_path / f"FILE{extension.upper()}"
         path.write_bytes(SAMPLES[name].encode())
         document = read_document(path)
         assert (document.format, document.name) == (name, str(path))
     with pytest.raises(CorpusError, match="does not say what format") as caught:
-        read_document(b"x", name="a.docx")
+        read_document(b"x", name="a.pdf")
     assert ".po" in str(caught.value)
     with pytest.raises(CorpusError, match="did you mean srt"):
         read_document(b"x", "srtt")

@@ -9,6 +9,7 @@ from typing import get_args
 import polib
 import pytest
 from test_cli_translate import ONE_DIRECTION, call, make_run
+from word_files import word
 
 from dragoman.mt.cli.documents import Format
 from dragoman.mt.documents import FORMATS
@@ -41,6 +42,23 @@ def test_a_catalogue_goes_in_and_a_catalogue_comes_out(run: Path, tmp_path: Path
     assert call(run, "--format", "po", given=PO).stdout_bytes == made.read_bytes()
     call(run, str(given), "-o", str(given))  # in place
     assert given.read_bytes() == made.read_bytes()
+
+
+def test_memories_localisation_files_and_word_documents_are_filled_in_the_runs_language(run: Path, tmp_path: Path) -> None:
+    memory = '<tmx version="1.4"><header srclang="en"/><body><tu><tuv xml:lang="en"><seg>12:30</seg></tuv></tu></body></tmx>'
+    unit = '<trans-unit id="1"><source>12:30</source></trans-unit>'
+    localised = f'<xliff version="1.2"><file source-language="en"><body>{unit}</body></file></xliff>'
+    for name, given, added in (
+        ("a.tmx", memory.encode(), b'<tuv xml:lang="fr"><seg>12:30</seg>'),
+        ("a.xlf", localised.encode(), b'<target state="translated">12:30</target>'),
+        ("a.docx", word("<w:p><w:r><w:t>12:30</w:t></w:r></w:p>"), b"word/document.xml"),
+    ):
+        (tmp_path / name).write_bytes(given)
+        result = call(run, str(tmp_path / name), "-o", str(tmp_path / "out"))
+        assert added in (tmp_path / "out").read_bytes()
+        assert "1 copied" in result.stderr  # a model of random weights says what XML cannot hold
+    with pytest.raises(DragomanError, match="its source-language is de"):
+        call(run, "--format", "xliff", given=localised.replace('"en"', '"de"'))
 
 
 def test_a_text_file_and_an_unknown_one_are_lines_as_ever(run: Path, tmp_path: Path) -> None:

@@ -214,7 +214,6 @@ TBX3 = """<?xml version="1.0"?>
 
 
 def test_both_versions_of_tbx_are_read_with_the_status_of_terms(tmp_path: Path) -> None:
-    pytest.importorskip("lxml", reason="TBX needs the extra `terms`")
     old = read_lexicon(written(tmp_path, "old.tbx", TBX2), "eng", "fra")
     assert sides(old) == {"hard disk": ("disque dur", "disque"), "hard drive": ("disque dur", "disque")}
     assert old.entries[0].weights == (2.0, 1.0)
@@ -226,7 +225,6 @@ def test_both_versions_of_tbx_are_read_with_the_status_of_terms(tmp_path: Path) 
 
 
 def test_no_entity_of_a_tbx_is_expanded_and_no_file_read(tmp_path: Path) -> None:
-    pytest.importorskip("lxml", reason="TBX needs the extra `terms`")
     secret = written(tmp_path, "secret.txt", "s3cret")
     for declaration in (
         f'<!ENTITY x SYSTEM "{secret.as_uri()}">',
