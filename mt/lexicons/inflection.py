@@ -131,5 +131,5 @@ def forms_of(words: Iterable[str], language: Language | None, most: int) -> dict
 
 def _dictionary(language: Language) -> Mapping[str, str]:
     strategies = import_module("simplemma.strategies")
-    found: Mapping[str, str] = strategies.DefaultDictionaryFactory().get_dictionary(language.bcp47.split("-")[0])
+    found: Mapping[str, str] = strategies.DefaultDictionaryFactory().get_dictionary(_code(language))
     return found

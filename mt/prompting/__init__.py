@@ -6,8 +6,18 @@ translator = Translator.from_source("runs/first", ..., plan=loaded.plan)
 
 from __future__ import annotations
 
-from .config import DictionaryConfig, ExamplesConfig, FurtherConfig, GlossaryConfig, PromptingConfig, prompting_from_fields, read_prompting
+from .config import (
+    DictionaryConfig,
+    DraftsConfig,
+    ExamplesConfig,
+    FurtherConfig,
+    GlossaryConfig,
+    PromptingConfig,
+    prompting_from_fields,
+    read_prompting,
+)
 from .dictionary import Dictionary
+from .drafts import DraftSource, DraftStyle
 from .glossary import Glossary
 from .loading import LoadedPlan, load_plan, plan_fingerprint
 from .plan import Built, Framing, PromptPlan
@@ -22,6 +32,9 @@ __all__ = [
     "Built",
     "Dictionary",
     "DictionaryConfig",
+    "DraftSource",
+    "DraftStyle",
+    "DraftsConfig",
     "ExampleSource",
     "ExamplesConfig",
     "Framing",

@@ -14,7 +14,7 @@ from .selection import Selection
 _STRICT = ConfigDict(extra="forbid")
 
 DictionaryStyle = Literal["inline", "chain", "before", "after"]
-GlossaryMode = Literal["soft", "retry"]
+GlossaryMode = Literal["soft", "retry", "hard"]
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,38 @@ class ExamplesConfig:
     shots: int = 5
     select: Selection = "fixed"
     seed: int = 1
+    vectors: str | None = None  # for embedding and both: a model; null: the Universal Sentence Encoder
+    variant: str | None = None  # only examples of this formality, region or variant
+
+
+@dataclass(frozen=True)
+class DraftsConfig:
+    """Drafts of specialised systems, each spelled `KIND:WHERE`."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    systems: list[str]
+    pivot: str | None = None  # the drafts' language; null: the target
+    confidences: bool = True
+    label: str = "{language} draft"
+    beams: int = 4  # of neural systems
+    device: str = "auto"  # of neural systems
 
 
 @dataclass(frozen=True)
 class PromptingConfig:
-    """Everything beside the template: `instruction` stands before its own, `budget` bounds the tokens of the rest in a prompt."""
+    """Everything beside the template: `instruction` stands before its own, `context` is text that precedes what is translated, and `budget`
+    bounds the tokens of the rest in a prompt."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     dictionary: DictionaryConfig | None = None
     glossary: GlossaryConfig | None = None
     examples: ExamplesConfig | None = None
+    drafts: DraftsConfig | None = None
     budget: int | None = None
     instruction: str | None = None
+    context: str | None = None
 
 
 def check_prompting(config: PromptingConfig, where: str | None = None) -> PromptingConfig:
@@ -88,15 +107,23 @@ def check_prompting(config: PromptingConfig, where: str | None = None) -> Prompt
     Raises:
         ConfigError: a number out of range, a glossary without a file, `counts` without `rare`.
     """
-    dictionary, glossary, examples = config.dictionary, config.glossary, config.examples
+    dictionary, glossary, examples, drafts = config.dictionary, config.glossary, config.examples, config.drafts
     for key, wrong, allowed in (
         ("budget", config.budget is not None and config.budget < 0, "tokens, 0 or more"),
         ("dictionary.alternatives", dictionary is not None and dictionary.alternatives < 1, "1 or more"),
         ("dictionary.rare", dictionary is not None and dictionary.rare is not None and dictionary.rare < 0, "a count, 0 or more"),
         ("dictionary.counts", dictionary is not None and dictionary.counts is not None and dictionary.rare is None, "with dictionary.rare"),
         ("glossary", glossary is not None and glossary.path is None and glossary.keep is None, "a file under path, keep or both"),
-        ("glossary.mode", glossary is not None and glossary.mode not in ("soft", "retry"), "soft, retry"),
+        ("glossary.mode", glossary is not None and glossary.mode not in ("soft", "retry", "hard"), "soft, retry, hard"),
+        (
+            "examples.vectors",
+            examples is not None and examples.vectors is not None and examples.select not in ("embedding", "both"),
+            "with examples.select embedding or both",
+        ),
         ("examples.shots", examples is not None and examples.shots < 1, "1 or more"),
+        ("drafts.systems", drafts is not None and not drafts.systems, "one or more, for example apertium:eng-spa"),
+        ("drafts.beams", drafts is not None and drafts.beams < 1, "1 or more"),
+        ("drafts.label", drafts is not None and "\n" in drafts.label, "one line, with {language} and {number} if wanted"),
     ):
         if wrong:
             raise ConfigError("this setting cannot be used", where=f"{where}: {key}" if where else key, allowed=allowed)

@@ -28,6 +28,7 @@ class Glossary:
         matcher: finds them in source texts; None for a glossary a segment.
         style: how a prompt asks for them.
         insists: whether a translation that lacks terms is tried again.
+        forces: whether the search for a translation is bound to its terms.
         own: for a glossary a segment, what finds a text's terms, by that text with single spaces.
     """
 
@@ -35,6 +36,7 @@ class Glossary:
     style: Style = STYLES["glossary"]
     insists: bool = False
     own: Mapping[str, Matcher] = field(default_factory=dict)
+    forces: bool = False
 
     def find(self, text: str) -> tuple[Hint, ...]:
         """The terms of a text, left to right."""
@@ -46,6 +48,12 @@ class Glossary:
             written = composed(text[match.start : match.end])
             found.append(Hint(match.start, match.end, written, _wanted(written, match.entry)))
         return tuple(found)
+
+    @property
+    def translations(self) -> frozenset[str]:
+        """Every translation of every term."""
+        matchers = [*self.own.values(), *([self.matcher] if self.matcher else [])]
+        return frozenset(target for matcher in matchers for entry in matcher.lexicon.entries for target in entry.targets)
 
     def check(self, source: str, translation: str, target: Language) -> tuple[TermCheck, ...]:
         """Which of a text's terms its translation has."""

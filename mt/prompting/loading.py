@@ -14,8 +14,11 @@ from ..files import sha256_of
 from ..languages import Language, find_language
 from ..lexicons import Lexicon, Matcher, read_counts, read_lexicon
 from ..lexicons.formats import FORMATS, lexicon_format
-from .config import DictionaryConfig, GlossaryConfig, PromptingConfig
+from ..sentence_vectors import SentenceVectors, load_sentence_vectors
+from ..specialists import Opening, open_specialist, split_specification
+from .config import DictionaryConfig, DraftsConfig, ExamplesConfig, GlossaryConfig, PromptingConfig
 from .dictionary import Dictionary, further
+from .drafts import DraftSource, DraftStyle
 from .example_files import direction_file, read_examples
 from .glossary import Glossary, merged, read_kept
 from .plan import PromptPlan
@@ -42,7 +45,8 @@ def load_plan(config: PromptingConfig, source: Language, target: Language) -> Lo
 
     Raises:
         CorpusError: a file that is missing, unreadable or without one usable row.
-        ConfigError: settings that mean nothing.
+        ConfigError: settings that mean nothing, or a specialised system that is not installed.
+        ModelError, SourceError: a specialised system that cannot be loaded.
     """
     notes: list[str] = []
     dictionary = _dictionary(config.dictionary, source, target, notes) if config.dictionary else None
@@ -50,10 +54,28 @@ def load_plan(config: PromptingConfig, source: Language, target: Language) -> Lo
     examples = None
     if config.examples:
         tally = Tally("reading examples")
-        shots = read_examples(config.examples.path, source, target, tally)
+        shots = read_examples(config.examples.path, source, target, tally, variant=config.examples.variant)
         notes += _told(config.examples.path, tally, len(shots), "examples")
-        examples = ExampleSource.of(shots, config.examples.shots, config.examples.select, config.examples.seed)
-    return LoadedPlan(PromptPlan(examples, dictionary, glossary, config.budget, config.instruction or ""), tuple(notes))
+        vectors = _vectors(config.examples, source, notes)
+        examples = ExampleSource.of(shots, config.examples.shots, config.examples.select, config.examples.seed, vectors=vectors)
+    drafts = _drafts(config.drafts, source, target) if config.drafts else None
+    plan = PromptPlan(examples, dictionary, glossary, config.budget, config.instruction or "", drafts, config.context or "")
+    return LoadedPlan(plan, tuple(notes))
+
+
+def _drafts(config: DraftsConfig, source: Language, target: Language) -> DraftSource:
+    language = find_language(config.pivot) if config.pivot else target
+    openings = [Opening(spelled, "", source, language, config.beams, config.device) for spelled in config.systems]
+    return DraftSource([open_specialist(opening) for opening in openings], DraftStyle(language.name, config.label, config.confidences))
+
+
+def _vectors(config: ExamplesConfig, source: Language, notes: list[str]) -> SentenceVectors | None:
+    if config.select not in ("embedding", "both"):
+        return None
+    vectors = load_sentence_vectors(config.vectors)
+    if vectors.languages is not None and source.iso639_3 not in vectors.languages:
+        notes.append(f"{vectors.name} was not made for {source.name}: how alike it finds texts may mean little")
+    return vectors
 
 
 def plan_fingerprint(config: PromptingConfig, source: Language, target: Language) -> str:
@@ -116,7 +138,7 @@ def _glossary(config: GlossaryConfig, source: Language, target: Language, notes:
     together = Tally("merging terms")
     lexicon = merged(terms, kept, config.path or str(config.keep), source, target, together)
     notes += [f"{lexicon.name}: {line.strip()}" for line in together.lines()[1:]]
-    return Glossary(Matcher.of(lexicon), insists=config.mode == "retry")
+    return Glossary(Matcher.of(lexicon), insists=config.mode == "retry", forces=config.mode == "hard")
 
 
 def _segment_glossary(config: GlossaryConfig, kind: str, source: Language, target: Language, notes: list[str]) -> Glossary:
@@ -128,7 +150,7 @@ def _segment_glossary(config: GlossaryConfig, kind: str, source: Language, targe
     tally = Tally("reading terms")
     own = read_segment_terms(Path(config.path).expanduser(), kind, source, target, tally)
     notes += _told(config.path, tally, len(own), f"segments with terms, under {kind}")
-    return Glossary(None, insists=config.mode == "retry", own=own)
+    return Glossary(None, insists=config.mode == "retry", own=own, forces=config.mode == "hard")
 
 
 def _lexicon(path: str, source: Language, target: Language, format_: str, notes: list[str], what: str) -> Lexicon:
@@ -152,5 +174,7 @@ def _files(config: PromptingConfig, source: Language, target: Language) -> Itera
         yield path if segment_kind(path, config.glossary.format) else lexicon_format(config.glossary.format, path, source, target)[1]
     plain = [config.dictionary and config.dictionary.counts, config.glossary and config.glossary.keep]
     yield from (Path(name).expanduser() for name in plain if name)
+    for kind, where in map(split_specification, config.drafts.systems if config.drafts else ()):
+        yield from kind.files(where)
     if config.examples:
         yield direction_file(config.examples.path, source, target)

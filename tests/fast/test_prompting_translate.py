@@ -226,6 +226,8 @@ def test_a_document_takes_a_glossary_too(run: Path, files: Path) -> None:
         (["--dictionary", "d.tsv", "--dictionary-format", "x"], "pattern"),
         (["--examples", "missing.json"], "missing.json"),
         (["--keep", "keep.txt", "--glossary-mode", "retry", "--stream"], "--stream with"),
+        (["--keep", "keep.txt", "--glossary-mode", "hard", "--stream"], "--stream with"),
+        (["--keep", "keep.txt", "--glossary-mode", "hard", "--sample"], "sampling"),
         (["--prompt-budget", "-1"], "budget"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -239,3 +241,17 @@ def test_options_that_mean_nothing_are_refused_before_the_model_is_loaded(
     assert isinstance(result.exception, DragomanError | ConfigError)
     assert problem in str(result.exception)
     assert result.stdout == ""
+
+
+def test_hard_terms_stand_in_every_translation_and_beams_are_told(run: Path, files: Path) -> None:
+    options = ["--glossary", str(files / "terms.tsv"), "--keep", str(files / "keep.txt"), "--json", "--max-new-tokens", "24"]
+    soft = call(run, *options, given="The house, Dragoman.\n")
+    hard = call(run, *options, "--glossary-mode", "hard", given="The house, Dragoman.\nNothing.\n")
+    met = [[term["met"] for term in json.loads(result.stdout.split("\n")[0])["terms"]] for result in (soft, hard)]
+    assert met == [[0, 0], [1, 1]], "a random model that knows the words would test nothing"
+    assert "note: terms are forced by beam search, with 4 beams" in hard.stderr
+    assert "2 of 2 required occurrences" in hard.stderr
+    plain = call(run, "--beams", "4", "--json", "--max-new-tokens", "24", given="Nothing.\n")
+    assert json.loads(hard.stdout.split("\n")[1])["text"] == json.loads(plain.stdout)["text"]
+    few = call(run, *options[:5], "--max-new-tokens", "3", "--glossary-mode", "hard", given="The house, Dragoman.\n")
+    assert "terms" in json.loads(few.stdout)["warnings"]
