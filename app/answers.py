@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..mt.config import DecodingConfig
 from .asked import BadRequestError, TranslationAsked
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..mt.languages import Language
     from .models import Direction
 
+Of = TypeVar("Of")
 _ALTERNATIVE = DecodingConfig(sample=True, temperature=0.8, top_p=0.9)
 
 
@@ -32,10 +33,12 @@ class _Share:
 
     Attributes:
         numbers: which texts of the request, from 0.
+        direction: source and target.
         jobs: the translation, then the alternatives.
     """
 
     numbers: tuple[int, ...]
+    direction: Direction
     fragments: tuple[Fragment | None, ...]
     jobs: tuple[Job, ...]
 
@@ -52,9 +55,13 @@ class _Share:
 
     def warnings(self, results: Sequence[Result]) -> list[list[str]]:
         """The warnings of each text."""
-        rest = iter(results)
+        return [list(dict.fromkeys(warning for one in found for warning in one.warnings)) for found in self.of_texts(results)]
+
+    def of_texts(self, of_results: Sequence[Of]) -> list[list[Of]]:
+        """What belongs to the results of each text, text by text."""
+        rest = iter(of_results)
         counts = [1 if fragment is None else len(fragment.texts) for fragment in self.fragments]
-        return [list(dict.fromkeys(warning for _ in range(count) for warning in next(rest).warnings)) for count in counts]
+        return [[next(rest) for _ in range(count)] for count in counts]
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class Plan:
         """All of them."""
         return [job for share in self.shares for job in share.jobs]
 
-    def answer(self, results: Mapping[int, Sequence[Result]]) -> dict[str, Any]:
+    def answer(self, results: Mapping[int, Sequence[Result]], serving: Serving) -> dict[str, Any]:
         """The JSON object LibreTranslate gives for it; `results` by the `id` of their job."""
         count = len(self.asked.texts)
         texts, warnings = [""] * count, [list[str]()] * count
@@ -95,6 +102,17 @@ class Plan:
             made["alternatives"] = others[one]
         if self.asked.warnings:
             made["warnings"] = warnings[one]
+        if self.asked.estimates:
+            made["estimates"] = self._estimates(results, serving)[one]
+        return made
+
+    def _estimates(self, results: Mapping[int, Sequence[Result]], serving: Serving) -> list[list[dict[str, Any]]]:
+        """For each text what is estimated of its segments."""
+        made: list[list[dict[str, Any]]] = [[] for _ in self.asked.texts]
+        for share in self.shares:
+            of_results = serving.estimates(results[id(share.jobs[0])], share.direction)
+            for number, estimates in zip(share.numbers, share.of_texts(of_results), strict=True):
+                made[number] = [{"value": each.value, "meaning": each.meaning} for found in estimates for each in found]
         return made
 
 
@@ -193,12 +211,13 @@ def _queue(asked: TranslationAsked, numbers: Sequence[int], direction: Direction
     given = [asked.texts[number] for number in numbers]
     fragments: tuple[Fragment | None, ...] = tuple(take_apart(text) if asked.html else None for text in given)
     texts = [piece for text, fragment in zip(given, fragments, strict=True) for piece in (fragment.texts if fragment else (text,))]
+    material = asked.wishes.material(direction[1])
     jobs: list[Job] = []
     try:
-        jobs.append(serving.submit(texts, direction, None, asked.model, client))
+        jobs.append(serving.submit(texts, direction, None, asked.model, client, material))
         for seed in range(1, asked.alternatives + 1):
-            jobs.append(serving.submit(texts, direction, replace(_ALTERNATIVE, seed=seed), asked.model, client))
+            jobs.append(serving.submit(texts, direction, replace(_ALTERNATIVE, seed=seed), asked.model, client, material))
     except BaseException:
         _cancel(jobs)
         raise
-    return _Share(tuple(numbers), fragments, tuple(jobs))
+    return _Share(tuple(numbers), direction, fragments, tuple(jobs))

@@ -17,10 +17,11 @@ from ..mt.languages import Language
 from .access import Access, bearer
 from .answers import plan, results_of, served_direction, told
 from .api_description import describe
-from .asked import Fields, check_text, language, optional_text, read_fields, read_translation, text_field
+from .asked import Fields, check_text, flag, language, optional_text, read_fields, read_translation, read_wishes, text_field
 from .limits import Limits
 from .rates import Rate
 from .serving import Serving
+from .shares import Shares
 from .streams import Stream
 
 _log = logging.getLogger(__name__)
@@ -38,19 +39,14 @@ class Api:
 
     Attributes:
         wrong: counts keys and passwords that were none, by address.
-        requests, characters: what each client has left this minute.
+        shares: what each client has left this minute.
     """
 
     serving: Serving
     access: Access
     limits: Limits
+    shares: Shares
     wrong: Rate = field(default_factory=lambda: Rate("wrong keys or passwords", _WRONG_A_MINUTE))
-    requests: Rate = field(init=False)
-    characters: Rate = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "requests", Rate("requests", self.limits.requests_per_minute))
-        object.__setattr__(self, "characters", Rate("characters", self.limits.characters_per_minute))
 
     def client(self, request: Request, fields: Fields) -> Hashable:
         """Who asks: a key's or a user's name, else an address.
@@ -87,7 +83,7 @@ class Api:
         """
         fields = await read_fields(request, self.limits)
         client = self.client(request, fields)
-        self.requests.spend(client)
+        self.shares.requests.spend(client)
         return fields, client
 
 
@@ -103,25 +99,29 @@ def api_routes(api: Api) -> APIRouter:
     async def translate(request: Request) -> Response:
         fields, client = await api.admitted(request)
         asked = read_translation(fields, api.limits)
-        api.characters.spend(client, asked.characters * (1 + asked.alternatives))
+        api.shares.characters.spend(client, asked.characters * (1 + asked.alternatives))
         planned = await run_in_threadpool(plan, asked, api.serving, client)
-        return JSONResponse(planned.answer(await results_of(planned.jobs, request)))
+        results = await results_of(planned.jobs, request)
+        return JSONResponse(await run_in_threadpool(planned.answer, results, api.serving))
 
     @router.post("/translate_stream", **describe("/translate_stream"))
     async def translate_stream(request: Request) -> Response:
         fields, client = await api.admitted(request)
         text = check_text(fields.get("q"), "q")
         source, target = (language(text_field(fields, name)) for name in ("source", "target"))
-        api.characters.spend(client, len(text))
+        wishes = read_wishes(fields, api.limits)
+        api.shares.characters.spend(client, len(text) + len(wishes.context))
         model = optional_text(fields, "model")
-        stream = api.serving.stream(text, served_direction(api.serving, source, target, model), None, model, client)
-        return StreamingResponse(_events(stream), media_type="text/event-stream", headers={"cache-control": "no-store"})
+        direction = served_direction(api.serving, source, target, model)
+        stream = api.serving.stream(text, direction, None, model, client, wishes.material(target))
+        warnings = flag(fields, "warnings")
+        return StreamingResponse(_events(stream, warnings), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
     @router.post("/detect", **describe("/detect"))
     async def detect(request: Request) -> Response:
         fields, client = await api.admitted(request)
         text = check_text(text_field(fields, "q"), "q")
-        api.characters.spend(client, len(text))
+        api.shares.characters.spend(client, len(text))
         found = await run_in_threadpool(api.serving.detect, text)
         nothing = [{"confidence": 0.0, "language": "und"}]
         return JSONResponse([told(candidate) for candidate in found.candidates] or nothing)
@@ -192,12 +192,13 @@ def _details(serving: Serving) -> dict[str, Any]:
     return {"models": models, "waiting": serving.waiting, "streams": serving.streaming}
 
 
-async def _events(stream: Stream) -> AsyncIterator[str]:
-    """Server-sent events: a `{"text": PIECE}` each, then `event: end`, or `event: error`."""
+async def _events(stream: Stream, warnings: bool) -> AsyncIterator[str]:
+    """Server-sent events: a `{"text": PIECE}` each, then `event: end`, with the warnings if they are wanted, or `event: error`."""
     try:
         async for piece in iterate_in_threadpool(iter(stream)):
             yield f"data: {json.dumps({'text': piece}, ensure_ascii=False)}\n\n"
-        yield "event: end\ndata: {}\n\n"
+        ended = {"warnings": stream.result.warnings} if warnings and stream.result else {}
+        yield f"event: end\ndata: {json.dumps(ended)}\n\n"
     except Exception:
         _log.exception("a stream failed")
         yield f"event: error\ndata: {json.dumps({'error': 'the translation failed'})}\n\n"

@@ -37,6 +37,9 @@ _Q = Field("q", "a text, or (as JSON) a list of texts, which are translated toge
 _SOURCE = Field("source", "language of the texts in any spelling (en, eng, eng_Latn, English), or auto", True)
 _TARGET = Field("target", "language wanted", True)
 _KEY = Field("api_key", "an API key, where the server asks for one; `Authorization: Bearer KEY` does as well")
+_CONTEXT = Field("context", "text that precedes, read by the model and not translated (addition)")
+_FORMALITY = Field("formality", "formal or informal (addition); models that never read instructions may ignore it")
+_INSTRUCTION = Field("instruction", "a line of your own before the prompt (addition)")
 _MODEL = Field("model", "name of a model (addition); by default the first that was trained for the direction")
 
 ENDPOINTS = (
@@ -51,7 +54,11 @@ ENDPOINTS = (
             Field("alternatives", "further translations of each text: samples, duplicates left out", kind="integer"),
             _KEY,
             _MODEL,
+            _CONTEXT,
+            _FORMALITY,
+            _INSTRUCTION,
             Field("warnings", "true: also say what looks wrong with each translation (addition)", kind="boolean"),
+            Field("estimate", "true: also estimate how adequate each segment is, in `estimates` (addition)", kind="boolean"),
         ),
         '{"q": "Good morning!", "source": "en", "target": "fr"}',
         '{"translatedText": "Bonjour !"}',
@@ -59,7 +66,17 @@ ENDPOINTS = (
     Endpoint(
         "/translate_stream",
         "Translate one text and get it piece by piece, as server-sent events",
-        (Field("q", "a text", True), Field("source", "language of the text", True), _TARGET, _KEY, _MODEL),
+        (
+            Field("q", "a text", True),
+            Field("source", "language of the text", True),
+            _TARGET,
+            _KEY,
+            _MODEL,
+            _CONTEXT,
+            _FORMALITY,
+            _INSTRUCTION,
+            Field("warnings", "true: the last event says what looks wrong", kind="boolean"),
+        ),
         '{"q": "Good morning!", "source": "en", "target": "fr"}',
         'data: {"text": "Bon"}',
         ours=True,

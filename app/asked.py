@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..mt.errors import DragomanError
 from ..mt.languages import Language, find_language
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -88,7 +89,8 @@ class TranslationAsked:
         html: the texts are HTML.
         alternatives: further translations wanted of each text.
         model: a model's name, None for the one that fits.
-        warnings: what looks wrong shall be told (an addition to LibreTranslate's interface).
+        warnings, estimates: what looks wrong, and how adequate it seems, shall be told (additions to LibreTranslate's interface).
+        wishes: context, formality and instruction (additions as well).
     """
 
     texts: tuple[str, ...]
@@ -99,11 +101,13 @@ class TranslationAsked:
     alternatives: int
     model: str | None
     warnings: bool
+    estimates: bool
+    wishes: Wishes
 
     @property
     def characters(self) -> int:
-        """Of all texts."""
-        return sum(map(len, self.texts))
+        """Of all texts, and of what precedes them."""
+        return sum(map(len, self.texts)) + len(self.wishes.context)
 
 
 def read_translation(fields: Fields, limits: Limits) -> TranslationAsked:
@@ -131,7 +135,20 @@ def read_translation(fields: Fields, limits: Limits) -> TranslationAsked:
         _count(fields, "alternatives", limits.alternatives),
         optional_text(fields, "model"),
         flag(fields, "warnings"),
+        flag(fields, "estimate"),
+        read_wishes(fields, limits),
     )
+
+
+def read_wishes(fields: Fields, limits: Limits) -> Wishes:
+    """Context, formality and instruction.
+
+    Raises:
+        BadRequestError: one of them is no text.
+        ConfigError, TooLargeError: as `Wishes.check`.
+    """
+    context, formality, instruction = (optional_text(fields, name) or "" for name in ("context", "formality", "instruction"))
+    return Wishes(context, formality, instruction).check(limits)
 
 
 def language(spelling: str) -> Language:

@@ -21,6 +21,8 @@ class Limits:
         characters: of text in a request.
         segments: lines (or sentences of long lines) in a request.
         texts: entries of an array.
+        context: characters of the text that precedes.
+        instruction: characters of an instruction in words.
         beams: of a request's beam search.
         alternatives: further translations of a text.
         streams: translations shown while they are generated, at once and a model.
@@ -37,6 +39,8 @@ class Limits:
     characters: int = 200_000
     segments: int = 4096
     texts: int = 2048
+    context: int = 4000
+    instruction: int = 500
     beams: int = 8
     alternatives: int = 3
     streams: int = 2

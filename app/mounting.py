@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .addresses import AppSettings
 from .guard import App, Receive, Scope, Send, refuse
 from .serving import Serving
+from .shares import Shares
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -22,10 +23,11 @@ _CALLS = tuple(
 )
 
 
-def mount_page(app: FastAPI, serving: Serving, settings: AppSettings, folder: Path) -> None:
+def mount_page(app: FastAPI, serving: Serving, settings: AppSettings, shares: Shares, folder: Path) -> None:
     """Put the page at `/`; the routes that are there already go before it.
 
     Args:
+        shares: of clients, which the API takes from too.
         folder: where Gradio may put what is uploaded.
     """
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when gradio is imported
@@ -34,9 +36,10 @@ def mount_page(app: FastAPI, serving: Serving, settings: AppSettings, folder: Pa
     from gradio import processing_utils
 
     from .page import build_page, page_options
+    from .pages.admission import Admission
 
     processing_utils.async_ssrf_protected_get = _fetch_nothing
-    blocks = build_page(serving)
+    blocks = build_page(serving, Admission(shares, settings.access))
     gradio.mount_gradio_app(
         app,
         blocks,

@@ -11,6 +11,7 @@ import gradio as gr
 from ..mt.languages import known_languages
 from ..mt.markup import element
 from .pages import compare, evaluate, files, glossary, history, translate
+from .pages.admission import Admission
 from .pages.controls import Page
 from .pages.session import Session
 from .pages.telling import html
@@ -35,11 +36,11 @@ def page_options() -> dict[str, Any]:
     return {"theme": theme, "css": _asset("page.css"), "head": _head()}
 
 
-def build_page(serving: Serving) -> gr.Blocks:
-    """The page over a `Serving`."""
+def build_page(serving: Serving, admission: Admission) -> gr.Blocks:
+    """The page over a `Serving`; what is asked of it goes past `admission`."""
     blocks = gr.Blocks(title="Dragoman", analytics_enabled=False, delete_cache=(_KEPT // 2, _KEPT))
     with blocks:
-        page = Page(blocks, serving, gr.State(Session()))
+        page = Page(blocks, serving, admission, gr.State(Session()))
         gr.HTML(_heading(serving))
         with gr.Tabs(elem_id="tabs"):
             for name, build in _TABS.items():

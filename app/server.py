@@ -29,6 +29,7 @@ from .guard import Bodies, Failures, KnownHosts, SameOrigin
 from .limits import TooLargeError
 from .rates import TooManyError
 from .serving import Serving
+from .shares import Shares
 from .stored_files import StoredFiles
 
 _LEFT = 499  # nginx's number for "client closed request": nobody reads it, it stands in logs
@@ -44,7 +45,8 @@ def build_app(serving: Serving, settings: AppSettings) -> FastAPI:
     settings.check()
     files = StoredFiles(settings.limits)
     app = FastAPI(title="Dragoman", version=version("dragoman"), docs_url=None, redoc_url=None, lifespan=_closing(files))
-    api = Api(serving, settings.access, settings.limits)
+    shares = Shares(settings.limits)
+    api = Api(serving, settings.access, settings.limits, shares)
     app.include_router(api_routes(api))
     app.include_router(file_routes(api, files))
 
@@ -54,7 +56,7 @@ def build_app(serving: Serving, settings: AppSettings) -> FastAPI:
 
     _answer_errors(app)
     if settings.page:
-        _mount_page(app, serving, settings, files.folder / "page")
+        _mount_page(app, serving, settings, shares, files.folder / "page")
     for guard, options in (
         (Gate, {"access": settings.access, "elsewhere": API_PATHS, "wrong": api.wrong}),
         (Bodies, {"limits": settings.limits}),
@@ -79,14 +81,14 @@ def _closing(files: StoredFiles) -> Callable[[FastAPI], AbstractAsyncContextMana
     return lifespan
 
 
-def _mount_page(app: FastAPI, serving: Serving, settings: AppSettings, folder: Path) -> None:
+def _mount_page(app: FastAPI, serving: Serving, settings: AppSettings, shares: Shares, folder: Path) -> None:
     if find_spec("gradio") is None:
         raise ConfigError(
             "the page needs gradio, which is not installed", allowed="--api-only without it", hint="pip install 'dragoman[app]'"
         )
     from .mounting import mount_page
 
-    mount_page(app, serving, settings, folder)
+    mount_page(app, serving, settings, shares, folder)
 
 
 # ---- errors as answers ----

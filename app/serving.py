@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from ..mt.config import DecodingConfig
 from ..mt.errors import ConfigError, nearest
 from ..mt.languages import Language
+from .adequacy import Adequacy, Estimate
 from .batching import Batcher, BatchLimits, Ticket
 from .detection import Detection, detect
 from .engine import Engine, EngineSource, Material, Task, open_engine
 from .limits import Limits, TooLargeError
 from .models import Direction, ModelInfo
 from .segmentation import Layout, lay_out
-from .streams import Stream, StreamSlots
+from .streams import Pieces, Stream, StreamSlots
 
 if TYPE_CHECKING:
     from ..mt.translator import Translation
@@ -97,19 +98,21 @@ class Serving:
     Args:
         served: at least one model; the first is the default.
         limits: of a request.
+        adequacy: what estimates how much of a text its translation says; by default sentence vectors, loaded when first asked.
     """
 
-    def __init__(self, served: Sequence[Served], limits: Limits | None = None) -> None:
+    def __init__(self, served: Sequence[Served], limits: Limits | None = None, adequacy: Adequacy | None = None) -> None:
         assert served, "a server without a model"
         self._served = {each.info.name: each for each in served}
         self.limits = limits or Limits()
+        self.adequacy = adequacy or Adequacy()
 
     @classmethod
     def load(
         cls,
         models: Sequence[ModelInfo],
         *,
-        backend: str = "hf",
+        backend: str = "auto",
         device: str = "auto",
         dtype: str = "auto",
         batches: BatchLimits | None = None,
@@ -220,7 +223,8 @@ class Serving:
         client: Hashable = None,
         material: Material | None = None,
     ) -> Stream:
-        """Translate one text while it is read: an iterator of pieces with `cancel()`. Joined, they are `translate([text])[0].text`.
+        """Translate one text while it is read: an iterator of pieces with `cancel()`. Joined, they are `translate([text])[0].text`; the
+        stream's `result` is all of that at its end.
 
         Raises:
             TooLargeError, ConfigError, ClosedError: as in `submit`.
@@ -229,7 +233,7 @@ class Serving:
         del client  # there are few slots and no queue, so no turns to take
         self._check_size([text])
         served, task = self._task(direction, settings, model, material)
-        return served.slots.start(lambda: _pieces(served.engine, lay_out(text), task))
+        return served.slots.start(lambda: _pieces(served.engine, text, lay_out(text), task))
 
     def prompt(
         self,
@@ -246,6 +250,12 @@ class Serving:
     def detect(self, text: str, among: Collection[Language] | None = None) -> Detection:
         """Which language a text is in; see `detection.detect`."""
         return detect(text, among)
+
+    def estimates(self, results: Sequence[Result], direction: Direction) -> list[tuple[Estimate, ...]]:
+        """How adequate each segment of each result seems; one tuple a result, one estimate a segment of it."""
+        pairs = [(segment.source, segment.text) for result in results for segment in result.segments]
+        found = iter(self.adequacy.estimates(pairs, direction))
+        return [tuple(next(found) for _ in result.segments) for result in results]
 
     @property
     def waiting(self) -> int:
@@ -290,25 +300,39 @@ def serve(info: ModelInfo, engine: Engine, batches: BatchLimits | None = None, s
     return Served(info, engine, Batcher(engine, batches, f"batches of {info.name}"), StreamSlots(streams))
 
 
-def _pieces(engine: Engine, layout: Layout, task: Task) -> Generator[str]:
+def _pieces(engine: Engine, text: str, layout: Layout, task: Task) -> Pieces:
     joined = ""
+    done: list[Translation] = []
     for number, segment in enumerate(layout.segments):
-        empty = True
-        with closing(_closable(engine.stream(segment, task))) as pieces:
-            for piece in pieces:
-                put = layout.separator(number, joined, task.target.spaced) + piece if empty else piece
-                empty = False
+        shown, ends = "", list[object]()
+        with closing(_closable(engine.stream(segment, task), ends)) as pieces:
+            for piece in filter(None, pieces):
+                put = piece if shown else layout.separator(number, joined, task.target.spaced) + piece
+                shown += piece
                 joined += put
                 yield put
-        if empty and layout.before[number]:
+        done.append(_told(ends[0], segment, shown, task))
+        if not shown and layout.before[number]:
             joined += layout.before[number] or ""
             yield layout.before[number] or ""
     if layout.end:
         yield layout.end
+    return Result(text, joined + layout.end, tuple(done))
 
 
-def _closable(pieces: Iterator[str]) -> Generator[str]:
-    yield from pieces
+def _closable(pieces: Iterator[str], ends: list[object]) -> Generator[str]:
+    """The pieces; a generator's value goes into `ends`."""
+    ends.append((yield from pieces))
+
+
+def _told(told: object, source: str, text: str, task: Task) -> Translation:
+    """The translation as the engine tells it at the end of its stream, else what can be said of the text it gave."""
+    from ..mt.checks import check
+    from ..mt.translator import Translation
+
+    if isinstance(told, Translation):
+        return told
+    return Translation(source, text, 0.0, 0, True, check(source, text, task.source, task.target))
 
 
 __all__ = ["CancelledError", "Detection", "Job", "Result", "Served", "Serving", "serve"]

@@ -12,9 +12,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
+from typing import TYPE_CHECKING
 
 from .batching import BusyError, ClosedError
 
+if TYPE_CHECKING:
+    from .serving import Result
+
+Pieces = Generator[str, None, "Result | None"]
 _RETRY = 5  # seconds
 
 
@@ -24,9 +29,14 @@ class _End:
 
 
 class Stream:
-    """The pieces of one translation as they come. Iterate over it once; `cancel` (or `close`) ends it early."""
+    """The pieces of one translation as they come. Iterate over it once; `cancel` (or `close`) ends it early.
+
+    Attributes:
+        result: the whole translation with its warnings, once the iteration has come to its end by itself.
+    """
 
     def __init__(self) -> None:
+        self.result: Result | None = None
         self._pieces: SimpleQueue[str | _End] = SimpleQueue()
         self._cancelled = Event()
 
@@ -51,11 +61,11 @@ class Stream:
 
     close = cancel
 
-    def fill(self, pieces: Callable[[], Generator[str]]) -> None:
+    def fill(self, pieces: Callable[[], Pieces]) -> None:
         """Read what `pieces` gives to its end, or until the reader leaves; its error is raised to the reader."""
         end = _End()
         try:
-            with closing(pieces()) as read:
+            with closing(self._ended(pieces())) as read:
                 for piece in read:
                     if self.cancelled:
                         break
@@ -63,6 +73,9 @@ class Stream:
         except Exception as error:
             end = _End(error)
         self._pieces.put(end)
+
+    def _ended(self, pieces: Pieces) -> Generator[str]:
+        self.result = yield from pieces
 
 
 class StreamSlots:
@@ -78,7 +91,7 @@ class StreamSlots:
         self._lock = Lock()
         self._closed = False
 
-    def start(self, pieces: Callable[[], Generator[str]]) -> Stream:
+    def start(self, pieces: Callable[[], Pieces]) -> Stream:
         """Begin to read what `pieces` gives, in a thread of its own.
 
         Raises:
@@ -111,7 +124,7 @@ class StreamSlots:
             stream.cancel()
             thread.join(timeout)
 
-    def _run(self, stream: Stream, pieces: Callable[[], Generator[str]]) -> None:
+    def _run(self, stream: Stream, pieces: Callable[[], Pieces]) -> None:
         try:
             stream.fill(pieces)
         finally:

@@ -10,10 +10,12 @@ import gradio as gr
 
 from ...mt.languages import Language
 from ...mt.markup import element, number, table
+from ..adequacy import Estimate
 from ..asked import BadRequestError
 from ..serving import Job, Result
 from .controls import ANY_MODEL, PRESETS, Page, chosen, client_of, go_and_stop, language_row, model_choice, swap_languages, write_in
 from .differences import differences, marked
+from .estimates import estimate_choice, estimated, mean, summary
 from .languages import remarks
 from .scores import reference_scores
 from .session import Session, Vote
@@ -63,6 +65,7 @@ def build(page: Page) -> None:
     reference = gr.Textbox(label="Reference translation, for scores (optional)", lines=2, elem_id="compare-reference")
     columns = [_column(page, letter) for letter in _COLUMNS]
     go, stop = go_and_stop("compare", "Compare")
+    estimate = estimate_choice("compare")
     shown = gr.HTML(elem_id="compare-shown", elem_classes="live")
     last = gr.State(None)
     with gr.Row(visible=False) as voting:
@@ -70,10 +73,11 @@ def build(page: Page) -> None:
     counted = gr.HTML(elem_id="compare-counted", elem_classes="live")
 
     def compare(
-        text: str, reference: str, source: str, target: str, session: Session, request: gr.Request, *asked: str
+        text: str, reference: str, source: str, target: str, estimating: bool, session: Session, request: gr.Request, *asked: str
     ) -> Iterator[dict[Any, Any]]:
         with errors_shown():
             wanted = _wanted(asked)
+            page.admission.admit(request, *[text] * len(wanted))
             served = {letter: chosen(page.serving, text, source, target, model) for letter, (model, _) in wanted.items()}
             jobs = _jobs(page, text, wanted, served, client_of(request))
             for done, total in watch_jobs(jobs.values()):
@@ -82,11 +86,14 @@ def build(page: Page) -> None:
             direction = next(iter(served.values()))[0]
             names = {letter: f"{served[letter][1]}, {preset}" for letter, (_, preset) in wanted.items()}
             texts = {letter: result.text for letter, result in results.items()}
-            for letter, translation in texts.items():
-                session = session.with_entry(*direction, names[letter], text, translation)
+            estimates = dict(zip(results, estimated(page.serving, list(results.values()), direction, estimating), strict=True))
+            for letter, result in results.items():
+                session = session.with_entry(*direction, names[letter], text, result.text, result.warnings, mean(estimates[letter]))
             lines = remarks(page.serving, text, source, target)
             yield {
-                shown: notes(lines) + _side_by_side(names, results, direction[1]) + _scored(names, texts, reference, direction[1]),
+                shown: notes(lines)
+                + _side_by_side(names, results, estimates, direction[1])
+                + _scored(names, texts, reference, direction[1]),
                 last: Compared(*direction, text, names, texts),
                 page.session: session,
                 voting: gr.Row(visible=len(set(texts.values())) > 1),
@@ -102,7 +109,7 @@ def build(page: Page) -> None:
 
     asked = [control for column in columns for control in column]
     outputs = [shown, last, page.session, voting, counted, *ballots]
-    started = go.click(compare, [text, reference, languages.source, languages.target, page.session, *asked], outputs)
+    started = go.click(compare, [text, reference, languages.source, languages.target, estimate, page.session, *asked], outputs)
     stop.click(None, cancels=[started])
     for letter, ballot in zip(_COLUMNS, ballots, strict=True):
         ballot.click(_for(letter, vote), [last, page.session], [page.session, counted, voting])
@@ -153,7 +160,7 @@ def _jobs(page: Page, text: str, wanted: dict[str, tuple[str, str]], served: dic
     return jobs
 
 
-def _side_by_side(names: dict[str, str], results: dict[str, Result], target: Language) -> str:
+def _side_by_side(names: dict[str, str], results: dict[str, Result], estimates: dict[str, tuple[Estimate, ...]], target: Language) -> str:
     """The first text against the second, and every further one against the first."""
     letters = list(results)
     first = results[letters[0]].text
@@ -164,6 +171,8 @@ def _side_by_side(names: dict[str, str], results: dict[str, Result], target: Lan
         content = [element("h3", f"{letter}: {names[letter]}"), marked(pieces[letter], target)]
         if results[letter].warnings:
             content.append(warning_list(results[letter].warnings))
+        if estimates[letter]:
+            content.append(element("p", summary(estimates[letter]), class_="dim"))
         parts.append(element("section", *content))
     same = len({result.text for result in results.values()}) == 1
     said = (

@@ -13,6 +13,8 @@ from ...mt.languages import find_language
 from ..answers import served_direction
 from ..models import Direction
 from ..serving import Serving
+from ..wishes import FORMALITIES
+from .admission import Admission
 from .languages import first_direction, source_choices, source_language, target_choices
 
 ANY_MODEL = ""
@@ -34,11 +36,13 @@ class Page:
     Attributes:
         blocks: the page.
         serving: the models.
+        admission: counts what visitors ask of them.
         session: the state that holds a `Session`, one a visitor.
     """
 
     blocks: gr.Blocks
     serving: Serving
+    admission: Admission
     session: gr.State
 
 
@@ -92,6 +96,33 @@ def model_choice(page: Page, elem_id: str, label: str = "Model") -> gr.Dropdown:
     names = [info.name for info in page.serving.models]
     choices = [("the first that was trained for the direction", ANY_MODEL), *((name, name) for name in names)]
     return gr.Dropdown(choices, value=ANY_MODEL, label=label, elem_id=elem_id, visible=len(names) > 1)
+
+
+def wish_controls(page: Page, prefix: str) -> list[gr.components.Component]:
+    """What may be wanted beside the languages, folded away; their values in this order make `Wishes`."""
+    limits = page.serving.limits
+    with gr.Accordion("Context, formality, instruction", open=False):
+        context = gr.Textbox(
+            label="Text before, as context (optional)",
+            info="The model reads it and is asked not to translate it.",
+            lines=2,
+            max_lines=8,
+            max_length=limits.context,
+            elem_id=f"{prefix}-context",
+        )
+        formality = gr.Radio(
+            [("as the model likes", ""), *((name, name) for name in FORMALITIES)],
+            value="",
+            label="Formality",
+            elem_id=f"{prefix}-formality",
+        )
+        instruction = gr.Textbox(
+            label="Instruction before the prompt, on domain or region say (optional)",
+            info="Models that were not trained with instructions may ignore it and the formality, or translate them.",
+            max_length=limits.instruction,
+            elem_id=f"{prefix}-instruction",
+        )
+    return [context, formality, instruction]
 
 
 def decoding_controls(page: Page) -> list[gr.components.Component]:

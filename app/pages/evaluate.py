@@ -74,6 +74,7 @@ def build(page: Page) -> None:
             direction = _direction(source, target)
             whole = _uploaded(source_file, reference_file, direction) if chosen_set == _UPLOAD else _named(chosen_set, direction)
             wanted = _head(whole, int(first))
+            page.admission.admit(request, *(wanted.sources or ()) * max(1, len(models)))
             work = Work(_evaluation(page, wanted, direction, models or names[:1], preset, client_of(request)))
             yield {shown: progress(0, len(wanted), "segments"), report: gr.File(visible=False)}
             for done, total in work.watch():

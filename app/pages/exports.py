@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ...mt.languages import Language
 from .session import Session
@@ -25,25 +25,27 @@ def correction_files(session: Session) -> dict[str, str]:
     return files
 
 
-def preference_file(session: Session) -> dict[str, str]:
-    """`preferences.jsonl`, when there are any: votes, and each correction preferred to what was corrected.
+def preference_files(session: Session) -> dict[str, str]:
+    """A JSONL file for each direction that has any: votes, and each correction preferred to what was corrected.
 
-    A line has `source`, `chosen`, `rejected`, their languages, and who made the two texts; "correction" for a person.
+    A line has `source`, `chosen`, `rejected`, their languages, and who made the two texts; "correction" for a person. `mt.corpora.jsonl`
+    reads the chosen side with `columns: [source, chosen]`.
     """
-    rows = [
-        _preference(
-            (vote.source_language, vote.target_language), vote.source, (vote.chosen, vote.chosen_by), (vote.rejected, vote.rejected_by)
-        )
-        for vote in session.votes
-    ]
-    rows += [
-        _preference(
-            (entry.source_language, entry.target_language), entry.source, (entry.correction, "correction"), (entry.target, entry.model)
-        )
-        for entry in session.entries
-        if entry.correction is not None
-    ]
-    return {"preferences.jsonl": "".join(map(_line, rows))} if rows else {}
+    files: dict[str, str] = {}
+    for direction, row in _preferences(session):
+        name = f"preferences.{direction[0].bcp47}-{direction[1].bcp47}.jsonl"
+        files[name] = files.get(name, "") + _line(row)
+    return files
+
+
+def _preferences(session: Session) -> Iterator[tuple[tuple[Language, Language], Mapping[str, object]]]:
+    for vote in session.votes:
+        direction = vote.source_language, vote.target_language
+        yield direction, _preference(direction, vote.source, (vote.chosen, vote.chosen_by), (vote.rejected, vote.rejected_by))
+    for entry in session.entries:
+        if entry.correction is not None:
+            direction = entry.source_language, entry.target_language
+            yield direction, _preference(direction, entry.source, (entry.correction, "correction"), (entry.target, entry.model))
 
 
 def _preference(

@@ -56,6 +56,7 @@ def build(page: Page) -> None:
         pasted: str, upload: str | None, text: str, mode: str, source: str, target: str, model: str, session: Session, request: gr.Request
     ) -> Iterator[dict[Any, Any]]:
         with errors_shown():
+            page.admission.admit(request, text)
             direction, name = chosen(page.serving, text, source, target, model)
             lexicon = _lexicon(pasted, upload, direction)
             material = _material(lexicon, mode)
@@ -68,7 +69,7 @@ def build(page: Page) -> None:
             yield {
                 shown: notes([*lines, *lexicon.warnings], result.warnings) + _found(text, result.text, lexicon),
                 prompt: page.serving.prompt(first, direction, None, name, material),
-                page.session: session.with_entry(*direction, name, text, result.text),
+                page.session: session.with_entry(*direction, name, text, result.text, result.warnings),
             }
 
     asked = [pasted, upload, text, mode, languages.source, languages.target, model, page.session]

@@ -11,7 +11,8 @@ from ...mt.markup import text as cell
 from ..asked import BadRequestError
 from .controls import Page
 from .downloads import saved
-from .exports import correction_files, preference_file
+from .estimates import figure
+from .exports import correction_files, preference_files
 from .session import Entry, Session
 from .telling import errors_shown, html, notes
 
@@ -52,7 +53,7 @@ def build(page: Page) -> None:
 
     def make(session: Session) -> Any:
         with errors_shown():
-            made = {**correction_files(session), **preference_file(session)}
+            made = {**correction_files(session), **preference_files(session)}
             if not made:
                 raise BadRequestError("there are no corrections and no votes yet")
             return gr.File(saved(files.GRADIO_CACHE, {name: text.encode("utf-8", "replace") for name, text in made.items()}), visible=True)
@@ -83,9 +84,13 @@ def _table(session: Session) -> str:
             cell(_short(entry.source)),
             cell(_short(entry.target)),
             cell(_short(entry.correction or "")),
+            cell(", ".join(entry.warnings)),
+            number(figure(entry.estimate)),
         ]
         for entry in list(reversed(session.entries))[:_SHOWN]
     ]
     gone = [f"{session.dropped:,} older ones were dropped."] if session.dropped else []
     votes = [f"{len(session.votes):,} votes."] if session.votes else []
-    return html(table(["", "languages", "model", "source", "translation", "correction"], rows)) + notes([*votes, *gone])
+    return html(table(["", "languages", "model", "source", "translation", "correction", "warnings", "adequacy estimate"], rows)) + notes(
+        [*votes, *gone]
+    )

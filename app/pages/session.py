@@ -16,6 +16,8 @@ class Entry:
     Attributes:
         number: from 1, never given twice in a session.
         model: the name of the model that made it.
+        warnings: names of what looks wrong with it.
+        estimate: of its adequacy, the mean over its segments; None without one.
         correction: what the visitor would have written; None where nothing was corrected.
     """
 
@@ -26,6 +28,7 @@ class Entry:
     source: str
     target: str
     warnings: tuple[str, ...] = ()
+    estimate: float | None = None
     correction: str | None = None
 
     @property
@@ -59,12 +62,21 @@ class Session:
     votes: tuple[Vote, ...] = ()
     dropped: int = 0
 
-    def with_entry(self, source_language: Language, target_language: Language, model: str, source: str, target: str) -> Session:
+    def with_entry(
+        self,
+        source_language: Language,
+        target_language: Language,
+        model: str,
+        source: str,
+        target: str,
+        warnings: tuple[str, ...] = (),
+        estimate: float | None = None,
+    ) -> Session:
         """The session after one more translation; nothing is added for an empty one."""
         if not source.strip() or not target.strip():
             return self
         number = self.entries[-1].number + 1 if self.entries else 1
-        entries = [*self.entries, Entry(number, source_language, target_language, model, source, target)]
+        entries = [*self.entries, Entry(number, source_language, target_language, model, source, target, warnings, estimate)]
         dropped = 0
         while len(entries) > 1 and sum(entry.size for entry in entries) > MOST_CHARACTERS:
             del entries[0]

@@ -16,12 +16,15 @@ from ...mt.errors import DragomanError
 from ...mt.languages import Language
 from ...mt.markup import Content, element
 from ..batching import BusyError, ClosedError
+from ..rates import TooManyError
 
 _MEANING = {**DOCUMENTS, **CHECKS}
 
 
 def said(error: Exception) -> str:
     """An error in one line; of a place only its last part, since uploads lie in folders of the server."""
+    if isinstance(error, TooManyError):
+        return f"{error}; try again in {error.retry_after} s"
     if not isinstance(error, DragomanError):
         return str(error)
     place = f"{PurePath(str(error.where)).name}: " if error.where else ""
@@ -33,7 +36,7 @@ def errors_shown() -> Iterator[None]:
     """Errors that are the visitor's business become a message on the page; any other is logged, and shown without its text."""
     try:
         yield
-    except (DragomanError, BusyError, ClosedError) as error:
+    except (DragomanError, BusyError, ClosedError, TooManyError) as error:
         raise gr.Error(escape(said(error)), title="This cannot be done", print_exception=False) from None
 
 

@@ -8,22 +8,22 @@ from typing import Any
 
 import gradio as gr
 
-from ...mt.checks import check
 from ...mt.config import DecodingConfig
 from ...mt.languages import find_language
-from ...mt.prompting import PromptPlan
 from ..asked import BadRequestError
 from ..batching import BusyError
 from ..engine import Material
 from ..models import Direction
-from ..serving import Serving
-from .controls import Page, chosen, client_of, decoding, decoding_controls, go_and_stop, language_row, model_choice, write_in
+from ..serving import Result, Serving
+from ..wishes import Wishes
+from .controls import Page, chosen, client_of, decoding, decoding_controls, go_and_stop, language_row, model_choice, wish_controls, write_in
+from .estimates import estimate_choice, estimated, mean
+from .estimates import shown as estimates_shown
 from .languages import DETECT, remarks, source_language
 from .session import Session
 from .telling import errors_shown, notes
 from .work import watch_jobs
 
-_INSTRUCTION = 500  # characters
 _REFRESH = 0.1  # seconds between two looks at a translation that grows
 _EXAMPLES = (
     ("en", "The library opens at nine.\n\nBring your card, please."),
@@ -60,14 +60,13 @@ def build(page: Page) -> None:
     )
     go, stop = go_and_stop("translate", "Translate")
     warnings = gr.HTML(elem_id="translate-warnings", elem_classes="live")
+    estimate = gr.HTML(elem_id="translate-estimates", elem_classes="live")
+    wanted = estimate_choice("translate")
     model = model_choice(page, "translate-model")
-    instruction = gr.Textbox(
-        label="Instruction before the prompt, on formality or domain say (optional)",
-        max_length=_INSTRUCTION,
-        elem_id="translate-instruction",
-        info="Models that were not trained with instructions may ignore it, or translate it.",
-    )
+    wishes = wish_controls(page, "translate")
     settings = decoding_controls(page)
+    with gr.Accordion("What the model read", open=False):
+        prompt = gr.Textbox(label="Prompt of the first line", lines=4, interactive=False, buttons=["copy"], elem_id="translate-prompt")
     examples = _examples(page.serving)
     if examples:
         labels = [f"{find_language(source).name}: {text.split(chr(10))[0]}" for text, source, _ in examples]
@@ -75,19 +74,29 @@ def build(page: Page) -> None:
         gr.Examples(examples, boxes, label="Examples", elem_id="translate-examples", example_labels=labels)
 
     def translate(
-        text: str, source: str, target: str, model: str, instruction: str, session: Session, request: gr.Request, *settings: Any
+        text: str, source: str, target: str, model: str, estimating: bool, session: Session, request: gr.Request, *asked: Any
     ) -> Iterator[dict[Any, Any]]:
         with errors_shown():
+            wished = Wishes(*(each or "" for each in asked[: len(wishes)])).check(page.serving.limits)
+            page.admission.admit(request, text, wished.context)
             direction, name = chosen(page.serving, text, source, target, model)
-            asked = decoding(*settings)
-            line = " ".join(instruction.split())[:_INSTRUCTION]
-            material = Material(PromptPlan(instruction=line)) if line else None
-            yield {output: "", warnings: "", hints: notes(remarks(page.serving, text, source, target))}
-            shown = ""
-            found: tuple[str, ...] = ()
-            for shown, found in _translated(page.serving, text, direction, asked, name, client_of(request), material):  # noqa: B007 - the last one is used
+            material = wished.material(direction[1])
+            settings_ = decoding(*asked[len(wishes) :])
+            yield {output: "", warnings: "", estimate: "", hints: notes(remarks(page.serving, text, source, target))}
+            result = None
+            for shown, result in _translated(page.serving, text, direction, settings_, name, client_of(request), material):  # noqa: B007 - the last one is used
                 yield {output: shown}
-            yield {warnings: notes((), found), page.session: session.with_entry(*direction, name, text, shown)}
+            if result is None:
+                return
+            yield {
+                warnings: notes((), result.warnings),
+                prompt: page.serving.prompt(_first_line(text), direction, settings_, name, material),
+            }
+            (estimates,) = estimated(page.serving, [result], direction, estimating)
+            yield {
+                estimate: estimates_shown(result, estimates, direction[1]),
+                page.session: session.with_entry(*direction, name, text, result.text, result.warnings, mean(estimates)),
+            }
 
     def swap(source: str, target: str, text: str, translation: str) -> tuple[str, str, str, str]:
         with errors_shown():
@@ -100,8 +109,8 @@ def build(page: Page) -> None:
     boxes = [languages.source, languages.target, text, output]
     started = go.click(
         translate,
-        [text, languages.source, languages.target, model, instruction, page.session, *settings],
-        [output, warnings, hints, page.session],
+        [text, languages.source, languages.target, model, wanted, page.session, *wishes, *settings],
+        [output, warnings, hints, estimate, prompt, page.session],
     )
     stop.click(None, cancels=[started])
     languages.swap.click(swap, boxes, boxes, show_progress="hidden")
@@ -111,34 +120,31 @@ def build(page: Page) -> None:
 
 def _translated(
     serving: Serving, text: str, direction: Direction, asked: DecodingConfig, model: str, client: str, material: Material | None
-) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The translation so far and its warnings, which come with the last; in one piece when all streams are taken."""
+) -> Iterator[tuple[str, Result | None]]:
+    """The translation so far, and with the last all that is known of it; in one piece when all streams are taken."""
     try:
         stream = serving.stream(text, direction, asked, model, client, material)
     except BusyError:
         job = serving.submit([text], direction, asked, model, client, material)
         for _ in watch_jobs([job]):
-            yield "", ()
+            yield "", None
         result = job.results(job.ticket.future.result())[0]
-        yield result.text, result.warnings
+        yield result.text, result
         return
     shown, told = "", 0.0
     try:
         for piece in stream:
             shown += piece
             if monotonic() - told >= _REFRESH:
-                yield shown, ()
+                yield shown, None
                 told = monotonic()
     finally:
         stream.cancel()
-    yield shown, line_warnings(text, shown, direction)
+    yield shown, stream.result
 
 
-def line_warnings(text: str, translation: str, direction: Direction) -> tuple[str, ...]:
-    """Warnings of each line, where the lines correspond, else of the whole; a stream does not say whether it ended by itself."""
-    sources, outputs = text.split("\n"), translation.split("\n")
-    pairs = zip(sources, outputs, strict=True) if len(sources) == len(outputs) else [(text, translation)]
-    return tuple(dict.fromkeys(warning for source, output in pairs for warning in check(source, output, *direction)))
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.split("\n") if line.strip()), "")
 
 
 def _examples(serving: Serving) -> list[list[str]]:

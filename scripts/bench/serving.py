@@ -1,10 +1,11 @@
 """How many requests the server answers, how fast, and whether it keeps its memory: batched against one at a time, in one run.
 
-    python scripts/bench/serving.py [--model SOURCE | --toy] [--requests 1000] [--unbatched 200] [--clients 32] [--json FILE]
+    python scripts/bench/serving.py [--model SOURCE | --toy] [--requests 1000] [--unbatched 200] [--clients 32] [--streams 20] [--json FILE]
 
 Each server is a process of its own on the loopback, asked by so many clients at once over real HTTP; every client sends its next request
-when the last one is answered. Resident memory is the server's, after `--warm` requests and after the last. Without --toy: the embedded
-model. On a machine that does other work too, set OMP_NUM_THREADS=1: torch's threads wait for each other.
+when the last one is answered. Afterwards come streams, one at a time: the seconds to the first piece of a translation, with nothing else to
+do and beside such a load. Resident memory is the server's, after `--warm` requests and after the last. Without --toy: the embedded model.
+On a machine that does other work too, set OMP_NUM_THREADS=1: torch's threads wait for each other.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
@@ -61,6 +62,7 @@ class Outcome:
         per_second: requests answered with 200 a second.
         p50, p95: seconds from request to answer, of those.
         rss_warm, rss_end: MiB of the server after the first `warm` requests and after the last.
+        first_idle, first_busy: seconds from asking for a stream to its first piece, (p50, p95): alone, and beside so many clients.
     """
 
     batch_rows: int
@@ -74,6 +76,8 @@ class Outcome:
     p95: float
     rss_warm: float
     rss_end: float
+    first_idle: tuple[float, float]
+    first_busy: tuple[float, float]
 
     @property
     def growth(self) -> float:
@@ -85,7 +89,8 @@ class Outcome:
         return (
             f"batches of {self.batch_rows:3}: {self.requests:5} requests, {self.clients} at a time: {self.per_second:7.2f} a second, "
             f"p50 {self.p50:.3f} s, p95 {self.p95:.3f} s, RSS {self.rss_warm:.0f} to {self.rss_end:.0f} MiB ({self.growth:+.1%}), "
-            f"{self.statuses}"
+            f"{self.statuses}; first piece of a stream p50 {self.first_idle[0]:.3f} s, p95 {self.first_idle[1]:.3f} s alone, "
+            f"p50 {self.first_busy[0]:.3f} s, p95 {self.first_busy[1]:.3f} s beside the load"
         )
 
 
@@ -99,13 +104,14 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--warm", type=int, default=200)
+    parser.add_argument("--streams", type=int, default=20, help="streams whose first piece is timed, alone and beside a load")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = str(tiny_model(Path(folder))) if options.toy else options.model
         outcomes = []
         for rows, requests in ((options.rows, options.requests), (1, options.unbatched)):
-            outcomes.append(measure(model, rows, requests, options.clients, min(options.warm, requests // 2)))
+            outcomes.append(measure(model, rows, requests, options.clients, min(options.warm, requests // 2), options.streams))
             print(outcomes[-1].line(), flush=True)
     gain = outcomes[0].per_second / outcomes[1].per_second
     print(f"batching answers {gain:.1f} times as many requests a second")
@@ -114,14 +120,16 @@ def main() -> None:
         options.json.write_text(json.dumps({"model": "toy" if options.toy else model, "gain": gain, "loads": rows}, indent=2) + "\n")
 
 
-def measure(model: str, rows: int, requests: int, clients: int, warm: int) -> Outcome:
-    """Start a server, put the load on it, stop it."""
+def measure(model: str, rows: int, requests: int, clients: int, warm: int, streams: int) -> Outcome:
+    """Start a server, put the load on it, time first pieces, stop it."""
     with server(model, rows) as (address, process):
         load = Load(address, texts(requests), clients, warm, process)
         started = time.monotonic()
         asyncio.run(load.run())
         seconds = time.monotonic() - started
         rss_end = process.memory_info().rss / 2**20
+        idle = asyncio.run(first_pieces(address, texts(streams)))
+        busy = asyncio.run(beside(Load(address, texts(clients * 20), clients, 0, process), first_pieces(address, texts(streams))))
     cuts = statistics.quantiles(load.latencies, n=20)
     answered = load.statuses[200]
     return Outcome(
@@ -136,7 +144,40 @@ def measure(model: str, rows: int, requests: int, clients: int, warm: int) -> Ou
         cuts[18],
         load.rss_warm,
         rss_end,
+        middle_and_tail(idle),
+        middle_and_tail(busy),
     )
+
+
+async def first_pieces(address: str, given: list[str]) -> list[float]:
+    """Seconds to the first piece of each stream, one stream after the other, each read to its end."""
+    waited = []
+    async with httpx.AsyncClient(base_url=address, timeout=600) as client:
+        for text in given:
+            started, first = time.monotonic(), None
+            async with client.stream("POST", "/translate_stream", json={"q": text, "source": "en", "target": "fr"}) as response:
+                response.raise_for_status()
+                async for line in response.aiter_lines():
+                    if first is None and line.startswith('data: {"text"'):
+                        first = time.monotonic() - started
+            if first is not None:
+                waited.append(first)
+    return waited
+
+
+async def beside(load: Load, work: Coroutine[None, None, list[float]]) -> list[float]:
+    """Work beside a load, which ends with it."""
+    running = asyncio.ensure_future(load.run())
+    try:
+        return await work
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+def middle_and_tail(seconds: list[float]) -> tuple[float, float]:
+    """Median and 95th percentile."""
+    return statistics.median(seconds), statistics.quantiles(seconds, n=20)[18]
 
 
 class Load:

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dragoman.app.batching import Batcher, BatchLimits, BusyError, ClosedError
-from dragoman.app.engine import EngineSource, HfEngine, Material, Task, open_engine
+from dragoman.app.engine import EngineSource, Material, ModelEngine, Task, open_engine
 from dragoman.app.limits import Limits, TooLargeError
 from dragoman.app.segmentation import lay_out
 from dragoman.app.serving import Serving, serve
 from dragoman.app.turns import Turns
+from dragoman.mt.backends.hf import opened_model
 from dragoman.mt.config import DecodingConfig
 from dragoman.mt.errors import ConfigError, ModelError
 from dragoman.mt.lexicons import Matcher, read_lexicon
@@ -211,7 +212,7 @@ def test_an_error_in_a_stream_reaches_its_reader_and_frees_the_slot(engine: Fixe
 
 def test_a_stream_and_a_batch_of_a_real_model_run_at_the_same_time(tiny_llama_folder: Path) -> None:
     loaded = load_model(str(tiny_llama_folder), device="cpu")
-    real = HfEngine(loaded)
+    real = ModelEngine(opened_model(loaded))
     long = Task(ENGLISH, FRENCH, DecodingConfig(max_new_tokens=200, stop="eos"))
     expected = real.translate(["Good morning.", "Dog."], long)
     alone = "".join(real.stream("Habari", long))
@@ -278,7 +279,7 @@ def test_leaving_by_an_exception_in_progress_frees_the_queue(engine: FixedEngine
 
 
 def test_a_missing_back_end_says_what_is_missing(tiny_llama_folder: Path) -> None:
-    with pytest.raises(ConfigError, match="exports none"):
+    with pytest.raises(ModelError, match="dragoman export ct2"):
         open_engine(EngineSource(str(tiny_llama_folder)), "ct2")
     with pytest.raises(ConfigError, match="no back end 'cuda'"):
         open_engine(EngineSource(str(tiny_llama_folder)), "cuda")

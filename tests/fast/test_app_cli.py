@@ -110,7 +110,7 @@ def test_the_command_serves_says_where_and_stops_cleanly(
         ({"host": "192.0.2.1", "api_key_file": "keys"}, "cannot listen on 192.0.2.1"),
         ({"host": "no.such.host.invalid", "api_key_file": "keys"}, "cannot listen on no.such.host.invalid"),
         ({"auth": "absent"}, "cannot be read"),
-        ({"backend": "vllm"}, "cannot talk to it"),
+        ({"backend": "vulkan"}, "no back end 'vulkan'"),
     ],
 )
 def test_what_cannot_be_served_is_refused_before_a_model_is_loaded(

@@ -9,28 +9,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_server import ENGLISH, FIXED, FRENCH, GERMAN, FixedEngine, running
+from app_server import ENGLISH, FIXED, FRENCH, GERMAN, FixedEngine, Running, running
 from hypothesis import given
 from hypothesis import strategies as st
 
 pytest.importorskip("gradio")
 
+from dragoman.app.access import Access
 from dragoman.app.addresses import AppSettings
 from dragoman.app.asked import BadRequestError
+from dragoman.app.limits import Limits
 from dragoman.app.models import ModelInfo
 from dragoman.app.page import build_page
 from dragoman.app.pages import controls, languages, telling
+from dragoman.app.pages.admission import Admission
 from dragoman.app.pages.compare import Compared
 from dragoman.app.pages.differences import differences, tokens
 from dragoman.app.pages.downloads import saved
-from dragoman.app.pages.exports import correction_files, preference_file
+from dragoman.app.pages.exports import correction_files, preference_files
 from dragoman.app.pages.files import report
 from dragoman.app.pages.glossary import _found, _lexicon, highlighted
 from dragoman.app.pages.scores import reference_scores
 from dragoman.app.pages.session import MOST_CHARACTERS, Session
-from dragoman.app.pages.translate import line_warnings
 from dragoman.app.pages.work import Work, watch_jobs
 from dragoman.app.serving import Serving, serve
+from dragoman.app.shares import Shares
 from dragoman.mt.config import CorpusConfig, DecodingConfig
 from dragoman.mt.corpora.jsonl import read_pairs
 from dragoman.mt.corpora.tally import Tally
@@ -150,15 +153,23 @@ def test_corrections_read_back_as_the_pairs_they_are(tmp_path: Path) -> None:
         assert not tally.skipped
 
 
-def test_preferences_hold_votes_and_corrections() -> None:
+def test_preferences_hold_votes_and_corrections_and_read_back(tmp_path: Path) -> None:
     session = Session().with_entry(ENGLISH, FRENCH, "m", "One", "Une").with_correction(1, "Un")
     session = session.with_votes(Compared(ENGLISH, FRENCH, "Two", {"A": "m", "B": "n"}, {"A": "Deux", "B": "Duo"}).votes("B"))
-    rows = [json.loads(line) for line in preference_file(session)["preferences.jsonl"].strip().split("\n")]
+    session = session.with_entry(GERMAN, ENGLISH, "m", "Hallo", "Helo").with_correction(2, "Hello")
+    files = preference_files(session)
+    assert list(files) == ["preferences.en-fr.jsonl", "preferences.de-en.jsonl"]
+    rows = [json.loads(line) for line in files["preferences.en-fr.jsonl"].strip().split("\n")]
     assert [(row["source"], row["chosen"], row["rejected"], row["chosen_by"], row["rejected_by"]) for row in rows] == [
         ("Two", "Duo", "Deux", "n", "m"),
         ("One", "Un", "Une", "correction", "m"),
     ]
-    assert preference_file(Session()) == {}
+    path = tmp_path / "preferences.en-fr.jsonl"
+    path.write_text(files[path.name], encoding="utf-8")
+    for side, texts in (("chosen", ["Duo", "Un"]), ("rejected", ["Deux", "Une"])):
+        pairs = read_pairs([path], CorpusConfig(str(path), source="en", target="fr", columns=["source", side]), Tally())
+        assert [(pair.source, pair.target) for pair in pairs] == [("Two", texts[0]), ("One", texts[1])]
+    assert preference_files(Session()) == {}
 
 
 def test_a_session_forgets_its_oldest_translations_and_counts_them() -> None:
@@ -193,12 +204,6 @@ def test_remarks_and_warnings_are_escaped_and_explained() -> None:
     assert shown.count("untranslated") == 1
     assert "translated in parts" in shown
     assert telling.notes([]) == ""
-
-
-def test_warnings_of_lines_are_told_line_by_line() -> None:
-    text = "A long line about nothing at all.\nShort."
-    assert line_warnings(text, "A long line about nothing at all.\nCourt.", (ENGLISH, FRENCH)) == ("copied",)
-    assert line_warnings("Short.", "Court.", (ENGLISH, FRENCH)) == ()
 
 
 # ---- terms ----
@@ -306,7 +311,7 @@ def test_jobs_that_nobody_watches_any_more_leave_the_queue() -> None:
 
 def test_the_page_has_its_tabs_and_names_every_control() -> None:
     serving = serving_of(FIXED, UNSAID)
-    config: dict[str, Any] = build_page(serving).get_config_file()
+    config: dict[str, Any] = build_page(serving, Admission(Shares(serving.limits), Access())).get_config_file()
     tabs = [one["props"]["label"] for one in config["components"] if one["type"] == "tabitem"]
     assert tabs == ["Translate", "Compare", "Glossary", "Files", "Evaluate", "History"]
     named = ("textbox", "dropdown", "slider", "number", "checkbox", "file", "checkboxgroup")
@@ -323,4 +328,35 @@ def test_the_page_says_what_the_model_is_worth() -> None:
     assert "never trained to translate" in html
     assert "trained for English to French" in html
     assert "&lt;i&gt;" in html
+    serving.close()
+
+
+def ask_page(server: Running, button: str, values: dict[str, Any]) -> str:
+    """What the page answers to a button: every event of its function, `values` being those of controls by their name."""
+    config = server.client.get("/config").json()
+    controls = {each["id"]: each["props"] for each in config["components"]}
+    function = next(each for each in config["dependencies"] if button in [controls[place[0]].get("elem_id") for place in each["targets"]])
+    data = [values.get(controls[number].get("elem_id"), controls[number].get("value")) for number in function["inputs"]]
+    asked = {"data": data, "fn_index": function["id"], "session_hash": f"made-up-{len(values)}"}
+    assert server.client.post("/gradio_api/queue/join", json=asked).status_code == 200
+    answer = ""
+    with server.client.stream("GET", "/gradio_api/queue/data", params={"session_hash": asked["session_hash"]}, timeout=120) as events:
+        for line in events.iter_lines():
+            answer += line
+            if "close_stream" in line:
+                break
+    return answer
+
+
+def test_the_page_is_bound_by_the_same_share_as_the_api_whatever_session_it_names() -> None:
+    limits = Limits(requests_per_minute=2)
+    serving = Serving([serve(FIXED, FixedEngine())], limits)
+    with running(serving, AppSettings(port=0, limits=limits)) as server:
+        answered = ask_page(server, "translate-go", {"translate-text": "Good morning", "translate-estimate": False})
+        assert '"success":true' in answered and '"success":false' not in answered
+        assert server.translate("x").status_code == 200
+        assert server.translate("x").status_code == 429
+        refused = ask_page(server, "translate-go", {"translate-text": "Good morning"})
+        assert "slow down: too many requests a minute; try again in" in refused
+        assert '"success":false' in refused
     serving.close()

@@ -281,7 +281,7 @@ def test_no_path_leads_to_a_file_that_was_not_stored(server: Running, path: str)
     [
         ("a.exe", b"MZ", "does not say what format"),
         ("a", b"text", "does not say what format"),
-        ("a.docx", b"PK\x03\x04", "does not say what format"),
+        ("a.pdf", b"%PDF", "does not say what format"),
         ("a.txt", b"\xff\xfe\xfa", ""),
         ("a.txt", b"line\n" * 60, "50 at most"),
         ("a.po", b'msgid "', ""),

@@ -174,6 +174,32 @@ def test_no_tab_scrolls_sideways_on_a_phone_in_light_and_dark(browser: Any, addr
     assert not tab.problems, tab.problems
 
 
+def test_context_formality_and_estimates_are_within_reach_of_keyboard_and_phone(browser: Any, address: str, tmp_path: Path) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    tab = Tab(context.new_page())
+    tab.open(address)
+    tab.page.fill("#translate-text textarea", "He fell into the water.\nNobody saw it.")
+    for name in ("Context, formality, instruction", "What the model read"):
+        tab.page.get_by_role("button", name=name).focus()
+        tab.page.keyboard.press("Enter")
+    tab.page.get_by_label("Text before, as context").fill("The bank was steep.")
+    tab.page.get_by_role("radio", name="formal", exact=True).focus()
+    tab.page.keyboard.press("Space")
+    tab.page.check("#translate-estimate input")
+    tab.page.locator("#translate-text textarea").focus()
+    tab.page.keyboard.press("Control+Enter")
+    assert "over 2 segments" in tab.has("translate-estimates", "Adequacy estimate", timeout=60_000)
+    tab.page.get_by_text("Segment by segment").click()
+    assert tab.page.locator("#translate-estimates tbody tr").count() == 2
+    prompt = tab.value("translate-prompt")
+    assert "not to be translated:\nThe bank was steep.\n\nUse the formal form of address in French." in prompt
+    widths = tab.page.evaluate("[document.scrollingElement.scrollWidth, innerWidth]")
+    assert widths[0] <= widths[1] == 360
+    tab.page.screenshot(path=tmp_path / "wishes.png", full_page=True)
+    context.close()
+    assert not tab.problems, tab.problems
+
+
 def test_two_models_are_compared_voted_on_and_scored(tab: Tab, tmp_path: Path) -> None:
     tab.show("Compare")
     tab.choose("compare-decoding-b", "a sample, temperature 1")
@@ -189,7 +215,7 @@ def test_two_models_are_compared_voted_on_and_scored(tab: Tab, tmp_path: Path) -
     tab.has("compare-counted", "B is best")
     tab.show("History")
     tab.page.click("#history-export")
-    (row,) = _downloaded(tab, tmp_path, "history-files")["preferences.jsonl"]
+    (row,) = _downloaded(tab, tmp_path, "history-files")["preferences.en-fr.jsonl"]
     letters = [[character for character in text if character.isalnum()] for text in (row["chosen"], row["rejected"], texts[1], texts[0])]
     assert letters[:2] == letters[2:]
     assert (row["chosen_by"], row["rejected_by"]) == ("other, a sample, temperature 1", "tiny, greedy")
@@ -211,7 +237,7 @@ def test_a_correction_is_exported_as_training_data(tab: Tab, tmp_path: Path) -> 
     tab.page.click("#history-export")
     files = _downloaded(tab, tmp_path, "history-files")
     assert files["corrections.en-fr.jsonl"] == [{"translation": {"en": "Good morning.", "fr": "Bonjour."}}]
-    assert files["preferences.jsonl"][0]["rejected"] == translation
+    assert files["preferences.en-fr.jsonl"][0]["rejected"] == translation
 
 
 def _downloaded(tab: Tab, folder: Path, element: str) -> dict[str, list[Any]]:
