@@ -48,7 +48,7 @@ MODES = {"eng-spa": "eng-spa", "eng-epo": "en-eo", "spa-eng": "spa-eng", "epo-en
 def main() -> None:
     """Translate with every system, score, print."""
     given = _options()
-    console = Console()
+    console = Console(width=None if Console().is_terminal else 140)
     loaded = load_model(given.model, device=given.device, dtype=given.dtype)
     evaluations: list[Evaluation] = []
     costs: list[dict[str, Any]] = []
