@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -25,7 +25,6 @@ class MicroBatch:
         attention_mask: (B, T) 1 for tokens, 0 for padding; None when packed (B = 1), where position_ids tell the documents apart.
         position_ids: (B, T), starting anew with each example.
         labels: (B, T) the id that position t must predict (already shifted), IGNORED where none is wanted.
-        columns: (K,) the columns in which at least one row has a label: the only ones the output head is computed for.
         real_tokens: tokens without padding.
         members: indices of the examples in it.
     """
@@ -34,7 +33,6 @@ class MicroBatch:
     attention_mask: torch.Tensor | None
     position_ids: torch.Tensor
     labels: torch.Tensor
-    columns: torch.Tensor
     real_tokens: int
     members: tuple[int, ...]
 
@@ -47,6 +45,13 @@ class MicroBatch:
     def targets(self) -> int:
         """Tokens that carry loss."""
         return int((self.labels != IGNORED).sum())
+
+    def lengths(self) -> torch.Tensor:
+        """(N,) tokens of each example in it."""
+        if self.attention_mask is not None:
+            return self.attention_mask.sum(dim=1)
+        starts = (self.position_ids[0] == 0).nonzero().flatten()
+        return torch.diff(starts, append=torch.tensor([self.position_ids.shape[1]]))
 
 
 def layout_for(wanted: Literal["auto", "buckets", "packed"], device: str) -> Layout:
@@ -74,7 +79,7 @@ def bucket_batch(examples: Sequence[Example], members: Sequence[int], padding: i
         labels[row, :length] = torch.tensor(shifted_labels(example), dtype=torch.long)
         mask[row, :length] = 1
     positions = torch.arange(width).expand(len(examples), width)
-    return MicroBatch(input_ids, mask, positions, labels, _columns(labels), int(mask.sum()), tuple(members))
+    return MicroBatch(input_ids, mask, positions, labels, int(mask.sum()), tuple(members))
 
 
 def packed_batch(examples: Sequence[Example], members: Sequence[int]) -> MicroBatch:
@@ -82,11 +87,7 @@ def packed_batch(examples: Sequence[Example], members: Sequence[int]) -> MicroBa
     ids = torch.tensor([i for example in examples for i in example.ids], dtype=torch.long)[None]
     labels = torch.tensor([label for example in examples for label in shifted_labels(example)], dtype=torch.long)[None]
     positions = torch.cat([torch.arange(len(example.ids)) for example in examples])[None]
-    return MicroBatch(ids, None, positions, labels, _columns(labels), ids.numel(), tuple(members))
-
-
-def _columns(labels: torch.Tensor) -> torch.Tensor:
-    return (labels != IGNORED).any(dim=0).nonzero().flatten()
+    return MicroBatch(ids, None, positions, labels, ids.numel(), tuple(members))
 
 
 def micro_batches(examples: ExampleSet, members: Sequence[int], *, layout: Layout, micro_tokens: int, padding: int) -> Iterator[MicroBatch]:
@@ -135,8 +136,16 @@ class StepDataset(torch.utils.data.Dataset[list[MicroBatch]]):
 
     def _share(self, members: list[int]) -> Iterator[MicroBatch]:
         # Dealt by length, so that every process gets about the same work.
-        ordered = sorted(members, key=lambda i: -len(self.examples[i].ids))[self.rank :: self.processes]
+        every = sorted(members, key=lambda i: -len(self.examples[i].ids))
+        ordered = every[self.rank :: self.processes]
+        if not ordered:
+            yield self._silent(every[-1])
         yield from micro_batches(self.examples, ordered, layout=self.layout, micro_tokens=self.micro_tokens, padding=self.padding)
+
+    def _silent(self, member: int) -> MicroBatch:
+        """Something to run for a process that gets no example of a step, since the others wait for its (zero) gradients."""
+        batch = packed_batch([self.examples[member]], [member])
+        return replace(batch, labels=torch.full_like(batch.labels, IGNORED), real_tokens=0)
 
     def padding_share(self, steps: int = 200) -> float:
         """Share of the computed tokens that is padding, over the first `steps` steps."""

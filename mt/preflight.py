@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from .batches import StepDataset
+from .cost import Ceiling, CostModel, cost_model, real_work, spoken
 from .examples import Example, end_of_text
-from .losses import target_loss
+from .losses import CHUNK_BYTES, target_loss
 from .stage_data import StageData
 
 if TYPE_CHECKING:
@@ -95,10 +96,28 @@ def show_example(console: Console, example: Example, tokenizer: PreTrainedTokeni
 
 @dataclass(frozen=True)
 class Estimate:
-    """Memory in bytes and speed in real tokens a second, measured on one micro-batch of the stage."""
+    """What a stage will take, measured on one of its steps.
+
+    Attributes:
+        memory: bytes, added up.
+        tokens_per_second: real tokens.
+        operations: needed for a real token, on average over the step.
+        cost: where they come from.
+    """
 
     memory: int
     tokens_per_second: float
+    operations: float
+    cost: CostModel
+
+    def lines(self, ceiling: Ceiling) -> list[str]:
+        """Operations, bytes and the share of the device's ceiling, for people."""
+        reached = self.operations * self.tokens_per_second
+        return [
+            f"cost: {spoken(self.operations)} a token; {self.cost.moved(1) / 1e9:.2f} GB of weights moved by a step of one pass",
+            f"device: a matrix product reaches {spoken(ceiling.per_second)}/s, training {spoken(reached)}/s "
+            f"({ceiling.share(reached, 1.0):.0%} of it, MFU)",
+        ]
 
 
 def estimate(model: torch.nn.Module, dataset: StepDataset) -> Estimate:
@@ -122,8 +141,9 @@ def estimate(model: torch.nn.Module, dataset: StepDataset) -> Estimate:
     finally:
         model.zero_grad(set_to_none=True)
         torch.random.set_rng_state(random_state)
-    real = sum(batch.real_tokens for batch in batches)
-    return Estimate(_memory(model, largest.padded_tokens, largest.input_ids.shape[0] * len(largest.columns)), real / seconds)
+    cost, work = cost_model(model), real_work(batches)
+    memory = _memory(model, largest.padded_tokens, largest.targets)
+    return Estimate(memory, work.tokens / seconds, cost.needed(work) / work.tokens, cost)
 
 
 def _wait() -> None:
@@ -133,12 +153,13 @@ def _wait() -> None:
 
 def _memory(model: torch.nn.Module, tokens: int, head_positions: int) -> int:
     """Bytes: weights as they are; gradient and two Adam moments in float32 per trained weight; activations about 18 vectors of width d
-    a layer and token (attention and MLP of a Llama block); logits and their gradient at the head's positions."""
+    a layer and token (attention and MLP of a Llama block); logits and their gradient for one chunk of the head's positions."""
     weights = sum(p.numel() * p.element_size() for p in model.parameters())
     trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     config = getattr(model, "config", None)
     width, layers = getattr(config, "hidden_size", 0), getattr(config, "num_hidden_layers", 0)
     size = next(model.parameters()).element_size()
     activations = tokens * layers * width * 18 * max(2, size)
-    logits = head_positions * getattr(config, "vocab_size", 0) * 4 * 3
+    rows = getattr(config, "vocab_size", 0) * 4
+    logits = min(head_positions * rows, CHUNK_BYTES[next(model.parameters()).device.type]) * 3 if rows else 0
     return int(weights + trained * 12 + activations + logits)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shlex
 import time
@@ -23,6 +22,7 @@ from .batches import MICRO_TOKENS, StepDataset, layout_for
 from .checkpoints import complete_steps, read_manifest, step_folder
 from .config import RunConfig, StageConfig
 from .corpora import fingerprint
+from .cost import Ceiling, matmul_ceiling, spoken
 from .decoding import check_decoding
 from .dev import DevResult, DevSet, average, evaluate_sets, load_dev_sets
 from .errors import ConfigError, RunError
@@ -33,6 +33,7 @@ from .model_facts import FACTS_FILE, facts_fields
 from .models import LoadedModel, load_tokenizer
 from .plots import plot_curves
 from .preflight import Estimate, StageSummary, estimate, show_example, show_stage, summarise
+from .processes import Processes, check_for_several, join_processes
 from .progress import MetricsWriter
 from .prompts import load_template
 from .provenance import trained_directions
@@ -62,13 +63,14 @@ class TrainOptions:
 
 @dataclass
 class TrainedRun:
-    """What a finished (or dry) run hands back: the folder, the test results by stage, and the model still in memory."""
+    """What a finished (or dry) run hands back: the folder, the test results by stage, the model still in memory, who is to speak of it."""
 
     run: RunFolder
     tests: list[tuple[str, list[DevResult]]]
     summaries: list[StageSummary]
     loaded: LoadedModel
     estimate: Estimate | None = None
+    is_main: bool = True
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,9 @@ def train_run(config: RunConfig, options: TrainOptions, console: Console) -> Tra
     Raises:
         DragomanError: anything wrong with the recipe, the data, the model or the run folder; nothing half-written is left behind.
     """
-    refuse_several_processes()
-    run = _Run(config, options, console)
+    processes = join_processes(config.model.device)
+    check_for_several(config, processes)
+    run = _Run(config, options, console if processes.is_main else Console(quiet=True), processes)
     try:
         return run.train()
     except KeyboardInterrupt as stop:
@@ -99,14 +102,15 @@ def train_run(config: RunConfig, options: TrainOptions, console: Console) -> Tra
 class _Run:
     """The steps of `train_run`, sharing what all of them need."""
 
-    def __init__(self, config: RunConfig, options: TrainOptions, console: Console) -> None:
-        self.config, self.options, self.console = config, options, console
+    def __init__(self, config: RunConfig, options: TrainOptions, console: Console, processes: Processes) -> None:
+        self.config, self.options, self.console, self.processes = config, options, console, processes
         self.run = RunFolder(Path(config.run).expanduser())
         self.template = load_template(config.prompt)
         seed_everything(config.seed)
 
     def train(self) -> TrainedRun:
         self._claim_folder()
+        self.processes.wait()  # all have looked at the folder before one writes into it
         with starting_point(self.config, self.run, self.console, resume=self.options.resume) as self.start:
             return self._train_from_start()
 
@@ -117,16 +121,21 @@ class _Run:
         if self.options.dry_run:
             self._prepare(planned[0].stage)
             guess = self._show_estimate(planned[0])
-            return TrainedRun(self.run, [], [each.summary for each in planned], self.model.loaded, guess)
-        self._write_inputs(data)
+            self.processes.wait()
+            return TrainedRun(self.run, [], [each.summary for each in planned], self.model.loaded, guess, self.processes.is_main)
+        if self.processes.is_main:
+            self._write_inputs(data)
+        self.processes.wait()
         tests = [("step 0", self._measure("step 0"))]
         for each in planned:
             self._train_stage(each)
             tests.append((f"after {each.stage.name}", self._measure(f"after {each.stage.name}")))
-        self._save_model()
-        plot_curves(self.run.path)
-        write_report(self.run.path)
-        return TrainedRun(self.run, tests, [each.summary for each in planned], self.model.loaded)
+        if self.processes.is_main:
+            self._save_model()
+            plot_curves(self.run.path)
+            write_report(self.run.path)
+        self.processes.wait()
+        return TrainedRun(self.run, tests, [each.summary for each in planned], self.model.loaded, None, self.processes.is_main)
 
     # ---- before the first step ----
 
@@ -152,6 +161,7 @@ class _Run:
             raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")
         self.model = StageModel(load_starting_model(settings), settings, base_changed=from_adapter, expansion=expansion)
         self._describe_start()
+        self.ceiling = Ceiling(matmul_ceiling(self.model.loaded.choice.device, self.model.loaded.choice.dtype))
         for stage in self.config.stages:
             if stage.train.is_adapter:
                 check_targets(self.model.loaded.model, stage.train)
@@ -192,7 +202,15 @@ class _Run:
         device = self.model.loaded.choice.device.partition(":")[0]
         layout = layout_for(stage.batch.layout, device)
         budget = stage.batch.micro_tokens or max(MICRO_TOKENS[device], stage.batch.max_length)
-        return StepDataset(data.plan, data.examples, layout=layout, micro_tokens=budget, padding=self.padding)
+        return StepDataset(
+            data.plan,
+            data.examples,
+            layout=layout,
+            micro_tokens=budget,
+            padding=self.padding,
+            rank=self.processes.rank,
+            processes=self.processes.count,
+        )
 
     def _write_inputs(self, data: Sequence[StageData]) -> None:
         if self.options.resume and not self.options.accept_changes:
@@ -214,14 +232,17 @@ class _Run:
         self.run.write_environment({"seed": self.config.seed, "device": self.model.loaded.choice.reason})
 
     def _prepare(self, stage: StageConfig) -> None:
-        self.model.prepare(stage.train, self.run.checkpoints(stage.name) / "base")
+        own = "base" if self.processes.is_main else f"base-{self.processes.rank}"
+        self.model.prepare(stage.train, self.run.checkpoints(stage.name) / own)
 
     def _show_estimate(self, planned: PlannedStage) -> Estimate:
         guess, summary = estimate(self.model.loaded.model, planned.dataset), planned.summary
         self.console.print(
             f"estimate: {guess.memory / 1e9:.1f} GB, {guess.tokens_per_second:.0f} tokens/s, "
-            f"{summary.tokens / guess.tokens_per_second / 60:.1f} minutes for stage {summary.name}"
+            f"{summary.tokens / guess.tokens_per_second / self.processes.count / 60:.1f} minutes for stage {summary.name}"
         )
+        for line in guess.lines(self.ceiling):
+            self.console.print(line)
         return guess
 
     # ---- a stage ----
@@ -246,39 +267,53 @@ class _Run:
         checkpoint = self._checkpoint_to_resume(stage)
         if checkpoint is None:
             self._show_estimate(planned)
-        writer = MetricsWriter(self.run, stage.name, summary.tokens, self.console)
+        writer = MetricsWriter(self.run, stage.name, summary.tokens, self.console) if self.processes.is_main else None
         trainer = StageTrainer(
             self.model.loaded.model,
             self._job(stage, dataset, seed, writer, first=checkpoint is None and stage is self.config.stages[0]),
             mixed_precision=self.model.loaded.choice.dtype == torch.bfloat16,
         )
-        writer.trainer = trainer
+        if writer:
+            writer.trainer = trainer
         if checkpoint is not None:
             facts = read_manifest(checkpoint)
             trainer.progress = Progress(**facts["progress"])
-            self._forget_events_after(stage, facts["step"])
+            if self.processes.is_main:
+                self._forget_events_after(stage, facts["step"])
             self.console.print(f"stage {stage.name}: resuming after step {facts['step']} of {facts['steps']}")
         started = time.perf_counter()
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         finally:
-            writer.close()
+            if writer:
+                writer.close()
         step = trainer.chosen_step()
-        self.run.append(
-            {
-                "event": "stage_end",
-                "stage": stage.name,
-                "steps": trainer.state.global_step,
-                "best_step": step,
-                "tokens": trainer.progress.tokens,
-                "seconds": round(trainer.progress.seconds, 2),
-                "seconds_with_evaluation": round(time.perf_counter() - started, 2),
-            }
-        )
-        write_json(self.run.result_file(stage.name), {"step": step, "steps": trainer.state.global_step})
+        if self.processes.is_main:
+            self._conclude(stage, step, trainer, time.perf_counter() - started)
+        self.processes.wait()
         return step
 
-    def _job(self, stage: StageConfig, dataset: StepDataset, seed: int, writer: MetricsWriter, *, first: bool) -> StageJob:
+    def _conclude(self, stage: StageConfig, step: int, trainer: StageTrainer, seconds: float) -> None:
+        """Record that a stage is finished, and what it reached."""
+        done = trainer.progress
+        end = {
+            "event": "stage_end",
+            "stage": stage.name,
+            "steps": trainer.state.global_step,
+            "best_step": step,
+            "tokens": done.tokens,
+            "seconds": round(done.seconds, 2),
+            "seconds_with_evaluation": round(seconds, 2),
+            **self.ceiling.facts(done.operations, done.seconds, self.processes.count),
+        }
+        self.run.append(end)
+        self.console.print(
+            f"stage {stage.name}: {done.tokens:,} tokens in {done.seconds:.0f} s of training, "
+            f"{spoken(done.operations / max(done.seconds, 1e-9))}/s, MFU {end['mfu']:.0%}"
+        )
+        write_json(self.run.result_file(stage.name), {"step": step, "steps": trainer.state.global_step})
+
+    def _job(self, stage: StageConfig, dataset: StepDataset, seed: int, writer: MetricsWriter | None, *, first: bool) -> StageJob:
         evaluation = self.config.evaluation
         return StageJob(
             stage=stage,
@@ -291,7 +326,8 @@ class _Run:
             metric=evaluation.metric,
             patience=evaluation.patience,
             evaluate_first=first,
-            callbacks=[writer],
+            callbacks=[writer] if writer else [],
+            processes=self.processes,
         )
 
     def _checkpoint_to_resume(self, stage: StageConfig) -> Path | None:
@@ -316,7 +352,9 @@ class _Run:
         return average(results)
 
     def _measure(self, moment: str) -> list[DevResult]:
-        """Score the test sets; a resumed run keeps what it measured before."""
+        """Score the test sets, in the main process; a resumed run keeps what it measured before."""
+        if not self.processes.is_main:
+            return []
         done = [event for event in self.run.events() if event["event"] == "test" and event["moment"] == moment]
         if not self.test or (self.options.resume and done):
             return []
@@ -350,15 +388,6 @@ class _Run:
         directions = trained_directions(self.config)
         return facts_fields(
             kind=kind, base=base, base_revision=revision, prompt=self.template, directions=directions, seed=self.config.seed
-        )
-
-
-def refuse_several_processes() -> None:
-    """Steps can be shared among processes, but writing the run folder and evaluating cannot yet: better none than a torn run."""
-    count = int(os.environ.get("WORLD_SIZE", "1"))
-    if count > 1:
-        raise RunError(
-            f"{count} processes were started", allowed="one process (on one GPU, or the CPU)", hint="dragoman train ... without a launcher"
         )
 
 

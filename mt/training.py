@@ -20,9 +20,11 @@ from ..eval.corpus_metrics import find_metric
 from .batches import MicroBatch, StepDataset
 from .checkpoints import complete_steps, prune, step_folder, write_manifest
 from .config import CheckpointConfig, StageConfig
+from .cost import cost_model, real_work
 from .errors import RunError
 from .files import named_errors
 from .losses import target_loss
+from .processes import Processes
 from .runs import RunFolder
 from .schedules import multiplier
 
@@ -44,6 +46,7 @@ class StageJob:
     patience: int | None = None
     evaluate_first: bool = False
     callbacks: list[TrainerCallback] = field(default_factory=list)
+    processes: Processes = field(default_factory=Processes)
 
     @property
     def steps(self) -> int:
@@ -63,6 +66,12 @@ class Progress:
     tokens: int = 0
     computed: int = 0
     seconds: float = 0.0
+    operations: int = 0  # those the real tokens need, see `cost.CostModel.needed`
+
+
+def optimizer_for(device: torch.device) -> str:
+    """Trainer's name for AdamW: one kernel for all of its arithmetic where torch has one."""
+    return "adamw_torch_fused" if device.type in ("cpu", "cuda") else "adamw_torch"
 
 
 def milestones(every: float | int | None, steps: int) -> list[int]:
@@ -95,6 +104,7 @@ class StageTrainer(Trainer):
         self.job = job
         self.progress = Progress()
         stage = job.stage
+        self.cost = cost_model(model, recompute=stage.batch.recompute)
         arguments = TrainingArguments(
             output_dir=str(job.folder),
             max_steps=job.steps,
@@ -105,7 +115,8 @@ class StageTrainer(Trainer):
             adam_beta2=stage.optimizer.betas[1],
             adam_epsilon=stage.optimizer.epsilon,
             max_grad_norm=stage.optimizer.clip,
-            optim="adamw_torch",
+            ddp_find_unused_parameters=False,
+            optim=optimizer_for(next(model.parameters()).device),
             bf16=mixed_precision,
             use_cpu=next(model.parameters()).device.type == "cpu",
             **({"gradient_checkpointing": True} if stage.batch.recompute else {}),
@@ -160,10 +171,8 @@ class StageTrainer(Trainer):
         model.train()
         started = time.perf_counter()
         world = self.args.world_size
-        targets = torch.tensor(sum(batch.targets for batch in inputs), dtype=torch.float64, device=self.args.device)
-        if world > 1:
-            targets = self.accelerator.reduce(targets, "sum")
-        scale = world / targets.item()  # DDP averages gradients over processes; times `world` makes that a sum
+        totals = self._totals(inputs)
+        scale = world / totals[0]  # DDP averages gradients over processes; times `world` makes that a sum
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(inputs):
             with self._sync_only(model, last=number == len(inputs) - 1), self.compute_loss_context_manager():
@@ -171,10 +180,20 @@ class StageTrainer(Trainer):
                 self._refuse_non_finite(loss, batch)
                 self._backward(loss)
             total += loss.detach()
-        self.progress.tokens += sum(batch.real_tokens for batch in inputs)
-        self.progress.computed += sum(batch.padded_tokens for batch in inputs)
+        self.progress.tokens += totals[1]
+        self.progress.computed += totals[2]
+        self.progress.operations += totals[3]
         self.progress.seconds += time.perf_counter() - started
         return total
+
+    def _totals(self, inputs: list[MicroBatch]) -> list[int]:
+        """Targets, real tokens, computed tokens and needed operations of the step, over all processes."""
+        work = real_work(inputs)
+        counts = [work.positions, work.tokens, sum(batch.padded_tokens for batch in inputs), self.cost.needed(work)]
+        if self.args.world_size == 1:
+            return counts
+        counted = torch.tensor(counts, dtype=torch.int64, device=self.args.device)
+        return [int(count) for count in self.accelerator.reduce(counted, "sum").tolist()]
 
     def _sync_only(self, model: torch.nn.Module, *, last: bool) -> Any:
         return contextlib.nullcontext() if last else self.accelerator.no_sync(model)
@@ -207,7 +226,9 @@ class StageTrainer(Trainer):
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         """Translate the dev set and score it; transformers' own evaluation loss is not used for any decision."""
         assert self.job.evaluate is not None
-        metrics = {f"eval_{name}": value for name, value in self.job.evaluate(self.state.global_step).items()}
+        processes = self.job.processes
+        scores = processes.from_main(self.job.evaluate(self.state.global_step) if processes.is_main else None)
+        metrics = {f"eval_{name}": value for name, value in scores.items()}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -217,22 +238,31 @@ class StageTrainer(Trainer):
 
     @property
     def _staging(self) -> Path:
-        return self.job.folder / f".writing-{self.args.process_index if self.args.world_size > 1 else 0}"
+        return self.job.folder / ".writing-0"
 
     def _save_checkpoint(self, model: torch.nn.Module, trial: Any) -> None:
-        """Trainer's checkpoint, written aside; hashed; renamed into place; older ones pruned."""
-        shutil.rmtree(self._staging, ignore_errors=True)
-        step = self.state.global_step
-        final = step_folder(self.job.folder, step)
-        try:
-            with named_errors(final):
-                super()._save_checkpoint(model, trial)
-            written = self._staging / f"checkpoint-{step}"
-            write_manifest(written, {**self.job.facts, "step": step, "steps": self.job.steps, "progress": vars(self.progress)})
-            shutil.rmtree(final, ignore_errors=True)
-            written.rename(final)
-        finally:
+        """Trainer's checkpoint, written aside by all processes; then the first one hashes it, renames it and prunes older ones."""
+        processes = self.job.processes
+        if processes.is_main:
             shutil.rmtree(self._staging, ignore_errors=True)
+        processes.wait()
+        try:
+            with named_errors(step_folder(self.job.folder, self.state.global_step)):
+                super()._save_checkpoint(model, trial)
+            processes.wait()
+            if processes.is_main:
+                self._publish(self.state.global_step)
+        finally:
+            if processes.is_main:
+                shutil.rmtree(self._staging, ignore_errors=True)
+        processes.wait()
+
+    def _publish(self, step: int) -> None:
+        """A whole checkpoint into its place."""
+        final, written = step_folder(self.job.folder, step), self._staging / f"checkpoint-{step}"
+        write_manifest(written, {**self.job.facts, "step": step, "steps": self.job.steps, "progress": vars(self.progress)})
+        shutil.rmtree(final, ignore_errors=True)
+        written.rename(final)
         prune(self.job.folder, keep=self.job.checkpoints.keep, protect=self.state.best_global_step)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

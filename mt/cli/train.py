@@ -55,6 +55,8 @@ def train(
     from ..stages import TrainOptions, train_run
 
     finished = train_run(config, TrainOptions(resume, overwrite, accept_changes, dry_run), console)
+    if not finished.is_main:
+        return
     if dry_run:
         console.print("dry run: nothing was written")
         return

@@ -23,9 +23,12 @@ from training_recipes import recipe
 from dragoman.mt.checkpoints import complete_steps, read_manifest, step_folder
 from dragoman.mt.errors import DragomanError, RunError
 from dragoman.mt.models import load_model
+from dragoman.mt.processes import Processes, check_for_several
 from dragoman.mt.recipes import check_recipe
 from dragoman.mt.runs import RunFolder
 from dragoman.mt.stages import TrainedRun, TrainOptions, train_run
+
+FRENCH = {"path": "mono.txt", "language": "fra"}
 
 
 def fit(tree: dict[str, Any], **options: bool) -> TrainedRun:
@@ -49,6 +52,7 @@ def test_two_stages_leave_a_whole_run_folder_that_loads(data: Path, tiny_llama_f
     events = list(RunFolder(run).events())
     assert {event["event"] for event in events} == {"train", "evaluate", "test", "stage_end"}
     assert [event["step"] for event in events if event["event"] == "evaluate"] == [0, 4, 8, 4, 8]
+    assert all(0 < event["mfu"] < 1 and event["operations"] > 1e6 for event in events if event["event"] == "stage_end")
     train_events = [event for event in events if event["event"] == "train"]
     assert all(event["tokens_per_second"] > 0 and 0 <= event["padding"] < 0.5 for event in train_events)
     assert any((run / "tensorboard").rglob("events.out.*"))
@@ -269,13 +273,11 @@ def test_an_empty_corpus_is_refused_before_anything_is_written(data: Path, tiny_
     assert not (tmp_path / "run/config.yaml").exists()
 
 
-def test_several_processes_are_refused_before_anything_is_written(
-    data: Path, tiny_llama_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WORLD_SIZE", "2")
+def test_a_recipe_that_makes_a_vocabulary_is_refused_in_several_processes() -> None:
+    config = check_recipe({"vocabulary": {"corpora": [FRENCH]}, "stages": [{"name": "a", "corpora": [FRENCH]}]})
     with pytest.raises(RunError, match="2 processes"):
-        fit(recipe(data, tiny_llama_folder, tmp_path / "run"))
-    assert not (tmp_path / "run").exists()
+        check_for_several(config, Processes(1, 2))
+    check_for_several(config, Processes())
 
 
 def test_evaluating_a_4_bit_model_leaves_its_gradients_right(tiny_llama_folder: Path) -> None:
