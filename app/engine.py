@@ -1,4 +1,4 @@
-"""What turns texts into translations behind the server: one interface, a row a back end.
+"""What turns texts into translations behind the server: one interface, over any back end of `mt.backends`.
 
 An engine is one loaded model. It is asked from a batching thread and, at the same time, from the threads of streams, so both calls must be
 safe beside each other; the hf back end takes turns forward pass by forward pass (`turns.py`).
@@ -6,22 +6,25 @@ safe beside each other; the hf back end takes turns forward pass by forward pass
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
+from ..mt.backends import OpenedModel, Opening, choose_backend, open_model
 from ..mt.config import DecodingConfig
-from ..mt.errors import ConfigError, nearest
+from ..mt.errors import ConfigError
 from ..mt.languages import Language
 
 if TYPE_CHECKING:
-    from ..mt.models import LoadedModel
     from ..mt.prompting.plan import PromptPlan
     from ..mt.prompts import PromptTemplate
     from ..mt.translator import Translation, Translator
 
+_log = logging.getLogger(__name__)
 _TRANSLATORS = 32  # prepared directions and settings kept; each is small
 
 
@@ -87,28 +90,34 @@ class Engine(Protocol):
         ...
 
 
-class HfEngine:
-    """The transformers model in this process, with the translator of `dragoman translate`."""
+class ModelEngine:
+    """A model behind one of the back ends, with the translator of `dragoman translate`.
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        from .turns import take_turns
+    Args:
+        opened: the model.
+        whole: opens the model that `opened` is an export of, for tasks an export cannot do (sampling, forced terms); it is called when
+            the first of them comes.
+    """
 
-        self._loaded = loaded
+    def __init__(self, opened: OpenedModel, whole: Callable[[], OpenedModel] | None = None) -> None:
+        self._opened = _taking_turns(opened)
+        self._whole = whole
+        self._other: OpenedModel | None = None
         self._translators: OrderedDict[Task, Translator] = OrderedDict()
         self._lock = Lock()
-        take_turns(loaded.model)
 
     @property
     def description(self) -> str:
         """As in `Engine`."""
-        choice = self._loaded.choice
-        return f"hf on {choice.device}, {str(choice.dtype).removeprefix('torch.')}"
+        return self._opened.backend.description
 
     def check(self, task: Task) -> None:
         """As in `Engine`."""
         from ..mt.decoding import check_decoding
 
         check_decoding(task.decoding)
+        if self._whole is None:
+            _check(self._opened, task)
 
     def translate(self, texts: Sequence[str], task: Task) -> list[Translation]:
         """As in `Engine`; the texts go through the model in batches of `task.decoding.batch_tokens`."""
@@ -129,13 +138,44 @@ class HfEngine:
         with self._lock:
             kept = self._translators.get(task)
             if kept is None:
-                template = task.template or self._loaded.prompt or load_template(DEFAULT_TEMPLATE)
+                opened = self._able(task)
+                template = task.template or opened.prompt or load_template(DEFAULT_TEMPLATE)
                 plan = task.material.plan if task.material else None
-                kept = self._translators[task] = Translator(self._loaded, template, task.source, task.target, task.decoding, plan=plan)
+                kept = self._translators[task] = Translator(opened, template, task.source, task.target, task.decoding, plan=plan)
                 if len(self._translators) > _TRANSLATORS:
                     self._translators.popitem(last=False)
             self._translators.move_to_end(task)
             return kept
+
+    def _able(self, task: Task) -> OpenedModel:
+        """The model for a task: the whole one where the export's back end refuses."""
+        if self._whole is None:
+            return self._opened
+        try:
+            _check(self._opened, task)
+        except ConfigError as refused:
+            if self._other is None:
+                _log.info("%s; the whole model is loaded beside it", refused.problem)
+                self._other = _taking_turns(self._whole())
+            return self._other
+        return self._opened
+
+
+def _check(opened: OpenedModel, task: Task) -> None:
+    """Refuse what the back end lacks."""
+    opened.backend.check(task.decoding)
+    glossary = task.material.plan.glossary if task.material else None
+    if glossary is not None and glossary.forces and opened.backend.name != "hf":
+        raise ConfigError(f"{opened.backend.name} cannot force terms into the output", allowed="--backend hf")
+
+
+def _taking_turns(opened: OpenedModel) -> OpenedModel:
+    from ..mt.backends.hf import HfBackend
+    from .turns import take_turns
+
+    if isinstance(opened.backend, HfBackend):
+        take_turns(opened.backend.loaded.model)
+    return opened
 
 
 @dataclass(frozen=True)
@@ -147,52 +187,14 @@ class EngineSource:
     dtype: str = "auto"
 
 
-def _open_hf(source: EngineSource) -> Engine:
-    import torch
-
-    from ..mt.devices import choose_device
-    from ..mt.models import load_model
-
-    exact = choose_device(source.device, source.dtype).dtype == torch.float32
-    # Merging an adapter into float32 weights is faster and loses nothing.
-    return HfEngine(load_model(source.model, device=source.device, dtype=source.dtype, merge_adapter=exact))
-
-
-@dataclass(frozen=True)
-class BackEnd:
-    """A way to run models.
-
-    Attributes:
-        name: as `--backend` spells it.
-        about: what it is, for the documentation.
-        open: load a model; raises DragomanError.
-    """
-
-    name: str
-    about: str
-    open: Callable[[EngineSource], Engine]
-
-
-BACK_ENDS: Mapping[str, BackEnd] = {
-    each.name: each for each in (BackEnd("hf", "transformers in this process; every model that `dragoman translate` loads", _open_hf),)
-}
-# Asked for by name often enough to be told more than "unknown".
-_NOT_YET = {
-    "ct2": "CTranslate2 (int8 on CPU) needs a model exported to its format, and this version of Dragoman exports none",
-    "ctranslate2": "CTranslate2 (int8 on CPU) needs a model exported to its format, and this version of Dragoman exports none",
-    "vllm": "vLLM is a server of its own and this version of Dragoman cannot talk to it",
-}
-
-
-def open_engine(source: EngineSource, backend: str = "hf") -> Engine:
-    """Load a model with a back end.
+def open_engine(source: EngineSource, backend: str = "auto") -> Engine:
+    """Load a model with a back end of `mt.backends`; on a CPU "auto" takes a run's int8 export where there is one.
 
     Raises:
-        ConfigError: no such back end, with what is missing for those that are planned.
+        ConfigError: no such back end, or its package is not installed.
         DragomanError: whatever is wrong with the model or the device.
     """
-    found = BACK_ENDS.get(backend)
-    if found is None:
-        problem = f"no back end {backend!r}" + (f": {_NOT_YET[backend]}" if backend in _NOT_YET else "")
-        raise ConfigError(problem, where="--backend", allowed=nearest(backend, BACK_ENDS))
-    return found.open(source)
+    asked = Opening(source.model, device=source.device, dtype=source.dtype, prefer_export=True)
+    kind, opening = choose_backend(asked, backend)
+    whole = partial(open_model, asked, "hf") if opening.model != asked.model else None
+    return ModelEngine(kind.open(opening), whole)

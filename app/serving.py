@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..mt.config import DecodingConfig
 from ..mt.errors import ConfigError, nearest
@@ -321,8 +321,9 @@ def _pieces(engine: Engine, text: str, layout: Layout, task: Task) -> Pieces:
 
 
 def _closable(pieces: Iterator[str], ends: list[object]) -> Generator[str]:
-    """The pieces; a generator's value goes into `ends`."""
-    ends.append((yield from pieces))
+    """The pieces; a generator's value, or None of another iterator, goes into `ends`."""
+    value: object = yield from cast("Generator[str, None, object]", pieces)
+    ends.append(value)
 
 
 def _told(told: object, source: str, text: str, task: Task) -> Translation:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..mt.backends import OpenedModel, Opening, choose_backend
 from ..mt.cache import build_once, cache_folder, is_complete
 from ..mt.config import DecodingConfig
 from ..mt.errors import ConfigError, DragomanError
@@ -21,7 +22,6 @@ from .records import SystemOutput, TestSet
 
 if TYPE_CHECKING:
     from ..mt.languages import Language
-    from ..mt.models import LoadedModel
     from ..mt.prompting import PromptingConfig
     from ..mt.prompts import PromptTemplate
 
@@ -29,7 +29,7 @@ Progress = Callable[[int, int], None]
 _FORMAT = "1"
 _log = logging.getLogger(__name__)
 _HYPOTHESES = "hypotheses.jsonl"
-_WEIGHTS_AND_WORDS = ("*.safetensors", "*.json", "*.model", "*.jinja", "*.txt")
+_WEIGHTS_AND_WORDS = ("*.safetensors", "model.bin", "*.json", "*.model", "*.jinja", "*.txt")
 
 
 class ModelSystem:
@@ -43,6 +43,7 @@ class ModelSystem:
         device, dtype: as in `load_model`.
         use_cache: read and keep translations; without, always translate.
         prompting: examples, dictionary and glossary in the prompt.
+        backend: what runs it; see `mt.backends`.
 
     Raises:
         SourceError, ModelError: the model cannot be found.
@@ -59,6 +60,7 @@ class ModelSystem:
         dtype: str = "auto",
         use_cache: bool = True,
         prompting: PromptingConfig | None = None,
+        backend: str = "auto",
     ) -> None:
         self.source = source
         self.name = name or source
@@ -66,7 +68,8 @@ class ModelSystem:
         self._device, self._dtype = device, dtype
         self._use_cache = use_cache
         self._prompting = prompting
-        self._loaded: LoadedModel | None = None
+        self._loaded: OpenedModel | None = None
+        self._backend, self._opening = choose_backend(Opening(source, device=device, dtype=dtype), backend)
         self._folder = Path(resolve_model(source).location)
         self._template = template or read_model_facts(self._folder).prompt
         self._digest: str | None = None
@@ -108,9 +111,10 @@ class ModelSystem:
         loaded = self._load()
         template = self._template or loaded.prompt or load_template(DEFAULT_TEMPLATE)
         read = load_plan(self._prompting or PromptingConfig(), source, target)
-        for note in read.notes:
+        plan = read.plan.aligned(test_set.sources)
+        for note in (*read.notes, *(plan.drafts.notes if plan.drafts else ())):
             _log.info("note: %s", note)
-        translator = Translator(loaded, template, source, target, self._decoding, plan=read.plan)
+        translator = Translator(loaded, template, source, target, self._decoding, plan=plan)
         done = translator.translate(test_set.sources, progress=progress)
         left_out = sum(1 for one in done if one.material and one.material.left_out)
         if left_out:
@@ -118,15 +122,9 @@ class ModelSystem:
         # Scores are of lines: a line break inside a translation would be another segment in any file written from it.
         return [" ".join(one.text.split("\n")) for one in done]
 
-    def _load(self) -> LoadedModel:
+    def _load(self) -> OpenedModel:
         if self._loaded is None:
-            import torch
-
-            from ..mt.devices import choose_device
-            from ..mt.models import load_model
-
-            exact = choose_device(self._device, self._dtype).dtype == torch.float32
-            self._loaded = load_model(self.source, device=self._device, dtype=self._dtype, merge_adapter=exact)
+            self._loaded = self._backend.open(self._opening)
         return self._loaded
 
     def _fingerprint(self, test_set: TestSet, source: Language, target: Language) -> dict[str, str]:
@@ -143,6 +141,8 @@ class ModelSystem:
             "decoding": json.dumps(asdict(self._decoding), sort_keys=True),
             "device": f"{self._device}/{self._dtype}",
         }
+        if self._backend.name != "hf":
+            facts["backend"] = self._backend.name
         if self._prompting is not None:
             from ..mt.prompting import plan_fingerprint
 

@@ -36,7 +36,7 @@ class Request:
         pairs: directions; one may be left out with `references`.
         models: translated with first; the same spellings as `dragoman translate --model`.
         options: what is computed.
-        decoding, device, dtype, use_cache, prompting: of models.
+        decoding, device, dtype, backend, use_cache, prompting: of models.
     """
 
     hypotheses: tuple[str, ...] = ()
@@ -49,6 +49,7 @@ class Request:
     decoding: DecodingConfig = field(default_factory=lambda: DecodingConfig(stop="line"))
     device: str = "auto"
     dtype: str = "auto"
+    backend: str = "auto"
     use_cache: bool = True
     prompting: PromptingConfig | None = None
 
@@ -147,6 +148,7 @@ def _models(request: Request) -> list[ModelSystem]:
             decoding=request.decoding,
             device=request.device,
             dtype=request.dtype,
+            backend=request.backend,
             use_cache=request.use_cache,
             prompting=request.prompting,
         )

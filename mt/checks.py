@@ -16,6 +16,7 @@ from .writing_systems import writing_system
 
 LEFT_OUT = "left-out"
 TERMS = "terms"
+NO_DRAFT = "no-draft"
 EXPLANATIONS: dict[str, str] = {
     "empty": "There is a source text, but the output is empty.",
     "unfinished": "The output was cut at its length limit before the model ended it.",
@@ -25,8 +26,9 @@ EXPLANATIONS: dict[str, str] = {
     "too-long": "The output is far longer than such a source text needs in the target language.",
     "too-short": "The output is far shorter than such a source text needs in the target language.",
     "placeholders": "Placeholders, tags, escapes or addresses of the source are missing in the output, or it has others.",
-    LEFT_OUT: "Examples, dictionary entries or terms were left out of the prompt, which had no room for them.",
+    LEFT_OUT: "Examples, dictionary entries, terms, drafts or context were left out of the prompt, which had no room for them.",
     TERMS: "Glossary terms of the source are missing in the translation.",
+    NO_DRAFT: "A specialised system gave no draft.",
 }
 
 _LOOP = re.compile(r"(\S.{0,79}?)\1{3,}", re.DOTALL)

@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 
 _STRICT = ConfigDict(extra="forbid")
 
-Format = Literal["auto", "text", "moses", "tsv", "csv", "jsonl", "po", "catalogues"]
+Format = Literal["auto", "text", "moses", "tsv", "csv", "jsonl", "po", "catalogues", "tmx", "xliff"]
 Method = Literal["lora", "qlora", "full", "2x2ls"]
 
 

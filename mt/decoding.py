@@ -17,10 +17,12 @@ import torch
 
 from .config import DecodingConfig
 from .errors import ConfigError
+from .prefixes import Prefix, prompt_embeddings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+SHARED_FROM = 32  # leading tokens that all prompts of a batch share: from here on reading them once pays
 MOST_BEAMS = 256  # quality falls long before, and memory grows with each
 
 
@@ -33,12 +35,23 @@ class Request:
         limit: most new tokens, EOS included.
         one_line: also stop at the first newline that follows some text.
         seed: of this row's own random numbers, so that samples do not depend on what else is in the batch.
+        required: for beam search, what the output must hold: of each constraint its alternatives, as ids that stand side by side.
+        source: with an encoder in front of the model, what that reads.
+        prefix: what it then gave.
     """
 
     prompt: Sequence[int]
     limit: int
     one_line: bool = False
     seed: int = 0
+    required: tuple[tuple[tuple[int, ...], ...], ...] = ()
+    source: tuple[int, ...] = ()
+    prefix: Prefix | None = field(default=None, compare=False)
+
+    @property
+    def length(self) -> int:
+        """Positions the prompt takes, the encoder's states and their end vector included."""
+        return len(self.prompt) + (len(self.source) + 1 if self.source else 0)
 
 
 @dataclass
@@ -126,15 +139,42 @@ def evaluation_mode(model: PreTrainedModel) -> Iterator[None]:
 class DecoderState:
     """A batch being decoded: attention mask and key/value cache, row by row in step with the caller's rows."""
 
-    def __init__(self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], padding: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], padding: int, prefixes: Sequence[Prefix | None] = ()
+    ) -> None:
         self._model = model
         device = model.get_input_embeddings().weight.device
+        self._cache: object | None = None
+        self._accepted = _forward_arguments(model)
+        if any(prefix is not None for prefix in prefixes):
+            with torch.no_grad():
+                embeddings, self._mask = prompt_embeddings(model, prompts, prefixes, side="left")  # (B, T, d), (B, T)
+            self._prompts = embeddings
+            return
         width = max(len(prompt) for prompt in prompts)
         rows = [[padding] * (width - len(prompt)) + list(prompt) for prompt in prompts]
         self._mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)  # (B, T)
         self._prompts = torch.tensor(rows, device=device)  # (B, T)
-        self._cache: object | None = None
-        self._accepted = _forward_arguments(model)
+        shared = shared_prefix(prompts) if len(prompts) > 1 and can_share(model) else 0
+        if shared >= SHARED_FROM:
+            self._read_once(prompts, shared, padding)
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, requests: Sequence[Request], padding: int) -> DecoderState:
+        """The prompts of requests, with what stands in them besides ids."""
+        return cls(model, [request.prompt for request in requests], padding, [request.prefix for request in requests])
+
+    def _read_once(self, prompts: Sequence[Sequence[int]], shared: int, padding: int) -> None:
+        """Read the tokens that all prompts begin with in one row, and give every row its keys and values."""
+        device = self._mask.device
+        self._mask = torch.ones((1, shared), dtype=torch.long, device=device)
+        self._forward(torch.tensor([list(prompts[0][:shared])], device=device))
+        self._cache.batch_repeat_interleave(len(prompts))  # type: ignore[union-attr]
+        rests = [prompt[shared:] for prompt in prompts]
+        width = max(map(len, rests))
+        ones = [1] * shared
+        self._mask = torch.tensor([ones + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests], device=device)  # (B, T)
+        self._prompts = torch.tensor([[padding] * (width - len(rest)) + list(rest) for rest in rests], device=device)
 
     def start(self) -> torch.Tensor:
         """Read the prompts: (B, V) float32 logits of each row's first new token."""
@@ -152,12 +192,14 @@ class DecoderState:
         self._mask = self._mask[index]
         self._cache.reorder_cache(index)  # type: ignore[union-attr]
 
-    def _forward(self, ids: torch.Tensor) -> torch.Tensor:
-        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -ids.shape[1] :]
+    def _forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Ids (B, T), or what stands for them (B, T, d)."""
+        read = {"input_ids" if inputs.ndim == 2 else "inputs_embeds": inputs}
+        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -inputs.shape[1] :]
         optional = {"position_ids": positions, "logits_to_keep": 1}
         with torch.no_grad():
             output = self._model(
-                input_ids=ids,
+                **read,
                 attention_mask=self._mask,
                 past_key_values=self._cache,
                 use_cache=True,
@@ -166,6 +208,24 @@ class DecoderState:
         self._cache = output.past_key_values
         logits: torch.Tensor = output.logits[:, -1].float()
         return logits
+
+
+def can_share(model: PreTrainedModel) -> bool:
+    """Whether a beginning that prompts share can be read once.
+
+    Padding then stands between it and the rest, which only attention by explicit positions and over everything bears.
+    """
+    config = model.config.get_text_config(decoder=True)
+    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
+    windowed = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
+    return "position_ids" in _forward_arguments(model) and layers == {"full_attention"} and not windowed
+
+
+def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+    """How many leading tokens all prompts have in common, the last token of none among them."""
+    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))  # in this order every other prompt lies between them
+    most = min(len(prompt) for prompt in prompts) - 1
+    return next((number for number in range(most) if first[number] != last[number]), max(0, most))
 
 
 def decode(
@@ -177,7 +237,7 @@ def decode(
     """
     rows = [Continuation(request) for request in requests]
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
-    state = DecoderState(model, [request.prompt for request in requests], padding)
+    state = DecoderState.of(model, requests, padding)
     alive = list(range(len(rows)))
     logits = state.start()
     while True:

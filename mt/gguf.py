@@ -5,6 +5,7 @@ Loading a GGUF file takes half a minute for the smallest models and cannot be sa
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from .cache import build_once
 from .errors import ModelError
+from .model_facts import FACTS_FILE
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MAGIC = b"GGUF"
+FACTS_FIELD = "dragoman.facts"  # in files that `dragoman export gguf` writes: the content of dragoman.json
 # What reading a damaged or unknown GGUF file raises inside gguf and transformers.
 _READ_ERRORS = (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, RuntimeError, NotImplementedError)
 
@@ -74,6 +77,9 @@ def write_safetensors(gguf_file: Path, folder: Path) -> dict[str, str]:
             f"cannot be written: {error.strerror or error}", where=folder, hint="free some disk space, or set DRAGOMAN_CACHE"
         ) from error
     _check_tokenizer(tokenizer, folder, gguf_file)
+    facts = _field(gguf_file, FACTS_FIELD)
+    if isinstance(facts, str):
+        (folder / FACTS_FILE).write_text(facts, encoding="utf-8")
     return {"gguf": gguf_file.name, "dtype": str(dtype).removeprefix("torch.")}
 
 
@@ -107,10 +113,22 @@ def _load_tokenizer(gguf_file: Path, digits_apart: bool) -> PreTrainedTokenizerB
     tokenizer = AutoTokenizer.from_pretrained(str(gguf_file.parent), gguf_file=gguf_file.name, local_files_only=True)
     for name in ("name_or_path", "is_local", "local_files_only", "vocab_file"):  # traces of this machine, of no use in the folder
         tokenizer.init_kwargs.pop(name, None)
+    _drop_additions(tokenizer, gguf_file)
     if digits_apart:
         backend = tokenizer.backend_tokenizer
         backend.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), backend.pre_tokenizer])
     return cast("PreTrainedTokenizerBase", tokenizer)
+
+
+def _drop_additions(tokenizer: PreTrainedTokenizerBase, gguf_file: Path) -> None:
+    """Without the `<|endoftext|>` that transformers adds to byte-level vocabularies that have none: the model has no row for it."""
+    from tokenizers import Tokenizer
+
+    pieces = _field(gguf_file, "tokenizer.ggml.tokens")
+    tree = json.loads(tokenizer.backend_tokenizer.to_str())
+    known = [added for added in tree["added_tokens"] if not isinstance(pieces, list) or added["id"] < len(pieces)]
+    if len(known) < len(tree["added_tokens"]):
+        tokenizer._tokenizer = Tokenizer.from_str(json.dumps({**tree, "added_tokens": known}))
 
 
 def _load_model(gguf_file: Path) -> PreTrainedModel:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .errors import SourceError
 
-_ALLOWED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+_ALLOWED = ["*.safetensors", "*.json", "*.model", "*.spm", "*.txt", "*.jinja"]
 _IGNORED = ["*/*", "consolidated*"]  # other formats' folders; the vendor's own copy of the same weights
 
 

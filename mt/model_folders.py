@@ -7,6 +7,8 @@ from pathlib import Path
 from .cache import read_json
 from .errors import ModelError
 
+STACK_FILE = "stack.json"
+_STACK_FILES = (STACK_FILE, "stack.safetensors", "adapter_config.json", "adapter_model.safetensors")
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _NEEDED = "config.json and *.safetensors, or adapter_config.json and adapter_model.safetensors"
 
@@ -17,6 +19,8 @@ def find_model_folder(folder: Path) -> Path:
     Raises:
         ModelError: neither holds a model or an adapter in safetensors; says what is missing and what is there.
     """
+    if is_ctranslate2(folder):
+        return folder
     if not _looks_like_model(folder):
         if _looks_like_model(folder / "model"):
             folder = folder / "model"
@@ -26,12 +30,21 @@ def find_model_folder(folder: Path) -> Path:
     return folder
 
 
+def is_stack(folder: Path) -> bool:
+    """Whether a folder holds a stack: an encoder in front of a language model (`dragoman stack`)."""
+    return (folder / STACK_FILE).is_file()
+
+
 def check_model_folder(folder: Path) -> None:
     """Refuse a folder that cannot be loaded: weights missing, pickled, cut, or not the files they claim to be.
 
     Raises:
         ModelError: as above.
     """
+    if is_stack(folder):
+        missing = [name for name in _STACK_FILES if not (folder / name).is_file()]
+        if missing:
+            raise ModelError(f"a stack without {missing[0]}", where=folder, allowed=", ".join(_STACK_FILES))
     adapter = (folder / "adapter_config.json").is_file()
     weights = sorted(folder.glob("adapter_model*.safetensors" if adapter else "*.safetensors"))
     if not adapter and weights and not (folder / "config.json").is_file():
@@ -43,6 +56,12 @@ def check_model_folder(folder: Path) -> None:
     _check_shards(folder)
     for path in weights:
         _check_safetensors(path)
+
+
+def is_ctranslate2(folder: Path) -> bool:
+    """Whether it holds a model in CTranslate2's format, which is for translating only."""
+    vocabulary = any((folder / name).is_file() for name in ("vocabulary.json", "vocabulary.txt"))
+    return vocabulary and (folder / "model.bin").is_file() and not any(folder.glob("*.safetensors"))
 
 
 def _looks_like_model(folder: Path) -> bool:

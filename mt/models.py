@@ -14,11 +14,14 @@ from ..vocab.expansion import read_expansion
 from .devices import DeviceChoice, choose_device
 from .errors import ModelError, SourceError
 from .model_facts import FACTS_FILE, ModelFacts, read_model_facts
+from .model_folders import is_ctranslate2, is_stack
 from .prompts import PromptTemplate
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+    from ..adapters.stacking.model import StackedModel
 
 _ADAPTER_CONFIG = "adapter_config.json"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json")
@@ -37,6 +40,7 @@ class LoadedModel:
         choice: device, dtype and attention, and why.
         prompt: the template it was trained with, when it says so.
         directions: what it was trained for, `eng_Latn-fra_Latn`.
+        stack: the encoder in front of it, if it has one; `model` is then the language model in it.
     """
 
     model: PreTrainedModel | PeftModel
@@ -46,6 +50,7 @@ class LoadedModel:
     choice: DeviceChoice
     prompt: PromptTemplate | None = None
     directions: tuple[str, ...] = field(default=())
+    stack: StackedModel | None = None
 
 
 def load_tokenizer(source: str | Path, *, revision: str | None = None) -> PreTrainedTokenizerBase:
@@ -55,6 +60,29 @@ def load_tokenizer(source: str | Path, *, revision: str | None = None) -> PreTra
         SourceError, ModelError: the source cannot be found, or has no tokenizer that loads.
     """
     return _tokenizer_of(_resolve(str(source), revision)[0], 0)
+
+
+def tokenizer_in(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that lies in a folder.
+
+    Raises:
+        ModelError: none, or one that does not load.
+    """
+    return _tokenizer_of(folder, 0)
+
+
+def plain_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that lies in a folder, without what a vocabulary expansion may say beside it.
+
+    Raises:
+        ModelError: none, or one that does not load.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
+        raise ModelError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=folder) from error
 
 
 def load_model(
@@ -82,6 +110,12 @@ def load_model(
     """
     choice = choose_device(device, dtype)
     folder, found_revision = _resolve(source, revision)
+    if is_ctranslate2(folder):
+        raise ModelError("an export to CTranslate2 can only translate", where=folder, hint="--backend ct2, or the model it was made from")
+    if is_stack(folder):
+        from ..adapters.stacking.saving import load_stack
+
+        return replace(load_stack(folder, device=device, dtype=dtype, quantise=quantise, merge=merge_adapter).loaded, source=source)
     facts = read_model_facts(folder)
     model, choice = _model_of(folder, facts, choice, quantise, 0)
     if merge_adapter:
@@ -213,8 +247,6 @@ def _nf4(choice: DeviceChoice) -> BitsAndBytesConfig:
 
 
 def _tokenizer_of(folder: Path, depth: int) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
     from ..vocab.pre_tokenizer import as_widened
 
     has_own = any((folder / name).is_file() for name in _TOKENIZER_FILES)
@@ -224,11 +256,7 @@ def _tokenizer_of(folder: Path, depth: int) -> PreTrainedTokenizerBase:
         raise ModelError(
             "no tokenizer here", where=folder, allowed="tokenizer.json, tokenizer.model", hint="copy the tokenizer's files there"
         )
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        return as_widened(tokenizer, folder)
-    except (OSError, ValueError, KeyError, ImportError, AttributeError) as error:
-        raise ModelError(f"the tokenizer cannot be loaded: {_first_line(error)}", where=folder) from error
+    return as_widened(plain_tokenizer(folder), folder)
 
 
 def _check_fit(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -313,12 +313,13 @@ def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None)
 
 def dump_recipe(config: RunConfig) -> str:
     """The resolved recipe as YAML: what is saved beside a run, and loads again to an equal `RunConfig`."""
-    return yaml.safe_dump(_plain(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(plain_tree(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
 
 
-def _plain(node: Any) -> Any:
+def plain_tree(node: Any) -> Any:
+    """Settings as YAML and JSON can hold them: tuples become lists."""
     if isinstance(node, dict):
-        return {key: _plain(value) for key, value in node.items()}
+        return {key: plain_tree(value) for key, value in node.items()}
     if isinstance(node, list | tuple):
-        return [_plain(item) for item in node]
+        return [plain_tree(item) for item in node]
     return node

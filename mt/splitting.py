@@ -56,6 +56,12 @@ class Segment:
         return self.lead + joined.strip()
 
 
+def sentences(text: str) -> Iterator[str]:
+    """A text cut at its line breaks and sentence ends; the pieces joined are the text."""
+    for line in _pieces(text, 0):
+        yield from _pieces(line, 1)
+
+
 def split_text(text: str, size: Callable[[str], int], longest: int) -> list[Part]:
     """Parts of at most `longest` by `size`, as few as neighbouring boundaries allow.
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from .checks import LEFT_OUT, TERMS, check
+from .backends import OpenedModel, Opening, open_model
+from .checks import LEFT_OUT, NO_DRAFT, TERMS, check
 from .config import DecodingConfig
 from .errors import ModelError
 from .languages import Language
-from .models import context_length
 from .prompting.plan import Built, PromptPlan
 from .prompting.records import Account
 from .prompting.term_success import TermCheck
 from .prompts import DEFAULT_TEMPLATE, PromptTemplate, load_template, read_answer
+from .required_terms import RequiredTerms, searching
 from .splitting import Part, Segment, split_text
-from .tokenization import REPLACEMENT, decode_output, decode_whole, encode_plain, encode_prompt, padding_id, stop_ids
+from .tokenization import REPLACEMENT, decode_output, decode_whole, encode_plain, encode_prompt
 
 if TYPE_CHECKING:
+    from ..adapters.stacking.reading import SourceReading
     from .decoding import Continuation, Ending, Request
     from .models import LoadedModel
 
@@ -77,7 +79,7 @@ class Translator:
     The model is left as it was found: training mode, generation settings and (decoding greedily or with beams) torch's random state.
 
     Args:
-        loaded: model, tokenizer and device.
+        loaded: model and tokenizer, behind any back end.
         template: how a source text is put before the model.
         source: language of the texts.
         target: language wanted.
@@ -85,15 +87,16 @@ class Translator:
         long: what happens to a text that exceeds the model's context, or `longest`: "split" at sentence or else word boundaries,
             translated part by part, with a warning; or "refuse" with an error when it exceeds the context.
         longest: most source tokens translated at once with `long="split"`; None for what the context holds.
-        plan: what prompts hold besides template and source: examples, dictionary, glossary.
+        plan: what prompts hold besides template and source: examples, dictionary, glossary. A glossary that forces its terms takes beam
+            search: with `beams` 1, as many as `required_terms.BEAMS`.
 
     Raises:
-        ConfigError: decoding settings that mean nothing.
+        ConfigError: decoding settings that mean nothing, or sampling with a glossary that forces its terms.
     """
 
     def __init__(
         self,
-        loaded: LoadedModel,
+        loaded: LoadedModel | OpenedModel,
         template: PromptTemplate,
         source: Language,
         target: Language,
@@ -106,6 +109,14 @@ class Translator:
         from .decoding import check_decoding
 
         check_decoding(decoding)
+        if not isinstance(loaded, OpenedModel):
+            from .backends.hf import opened_model
+
+            loaded = opened_model(loaded)
+        forcing = plan.glossary if plan and plan.glossary and plan.glossary.forces else None
+        self._required = RequiredTerms(loaded.tokenizer, target, forcing.translations) if forcing else None
+        decoding = searching(decoding) if forcing else decoding
+        loaded.backend.check(decoding)
         self.loaded = loaded
         self.template = template
         self.source = source
@@ -114,10 +125,10 @@ class Translator:
         self.long = long
         self.plan = plan or PromptPlan()
         self._framing = self.plan.framing(template, source, target)
-        self._context = context_length(loaded.model)
+        self._context = loaded.backend.context
+        self._stack = _reading(loaded, source)
         self._overhead = self._prompt_size(self._framing.bare(""))
         self._longest = self._longest_part(longest)
-        self._padding = padding_id(loaded.tokenizer)
         self._texts: dict[int, str] = {}
 
     @classmethod
@@ -134,21 +145,16 @@ class Translator:
         dtype: str = "auto",
         long: Literal["split", "refuse"] = "split",
         plan: PromptPlan | None = None,
+        backend: str = "auto",
     ) -> Translator:
-        """Load a model to translate with; an adapter is merged into float32 weights, which is faster and loses nothing.
+        """Load a model to translate with; see `backends.open_model`.
 
         Without a template: the one the model was trained with, else `alma`.
 
         Raises:
             DragomanError: whatever is wrong with the source, the device or the settings.
         """
-        import torch
-
-        from .devices import choose_device
-        from .models import load_model
-
-        exact = choose_device(device, dtype).dtype == torch.float32
-        loaded = load_model(model, revision=revision, device=device, dtype=dtype, merge_adapter=exact)
+        loaded = open_model(Opening(model, revision, device, dtype), backend)
         chosen = template or loaded.prompt or load_template(DEFAULT_TEMPLATE)
         return cls(loaded, chosen, source, target, decoding or DecodingConfig(), long=long, plan=plan)
 
@@ -178,43 +184,42 @@ class Translator:
                     done[number] = other
         return done
 
-    def stream(self, text: str) -> Iterator[str]:
+    def stream(self, text: str) -> Generator[str, None, Translation]:
         """Translate one text, yielding each new piece of it as it is generated: joined, they are `translate([text])[0].text`.
 
         A piece never ends inside a character. Leaving the iteration stops the model. With beams everything comes at the end, as one piece.
+        The generator's value is the whole translation with its warnings.
 
         Raises:
             ModelError: as `translate`.
         """
-        from .decoding import evaluation_mode
-
         segment = self._segment(text)
-        done: list[str] = []
+        built = [self._built(part.text, self.plan) for part in segment.parts]
+        done: list[_Output] = []
         shown = ""
-        with evaluation_mode(self.loaded.model):
-            for part in segment.parts:
-                current = ""
-                for current in self._stream_part(part.text):
-                    known = segment.join([*done, current], self.target.spaced)
-                    if known.startswith(shown) and known != shown:
-                        yield known[len(shown) :]
-                        shown = known
-                done.append(current)
-        rest = (segment.join(done, self.target.spaced) + segment.tail)[len(shown) :]
-        if rest:
-            yield rest
+        for part, prompt in zip(segment.parts, built, strict=True):
+            output = None
+            for output in self._stream_part(part.text, prompt):
+                known = segment.join([*(one.text for one in done), output.text], self.target.spaced)
+                if known.startswith(shown) and known != shown:
+                    yield known[len(shown) :]
+                    shown = known
+            assert output is not None, "decoding ends with an output"
+            done.append(output)
+        whole = self._assemble(text, segment, done, built)
+        if whole.text[len(shown) :]:
+            yield whole.text[len(shown) :]
+        return whole
 
     def _translated(self, texts: Sequence[str], plan: PromptPlan, progress: Progress | None) -> list[Translation]:
-        from .decoding import evaluation_mode
-
         segments = [self._segment(text) for text in texts]
+        plan.prepare([part.text for segment in segments for part in segment.parts])
         pieces = {part.text: self._built(part.text, plan) for segment in segments for part in segment.parts}
         outputs: dict[str, _Output] = {}
-        with evaluation_mode(self.loaded.model):
-            for batch in self._batches(pieces):
-                outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch]), strict=True))
-                if progress is not None:
-                    progress(len(outputs), len(pieces))
+        for batch in self._batches(pieces):
+            outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch]), strict=True))
+            if progress is not None:
+                progress(len(outputs), len(pieces))
         return [
             self._assemble(text, segment, [outputs[part.text] for part in segment.parts], [pieces[part.text] for part in segment.parts])
             for text, segment in zip(texts, segments, strict=True)
@@ -238,16 +243,21 @@ class Translator:
         return Segment(lead, split_text(core, self._size, self._longest), tail)
 
     def _size(self, text: str) -> int:
-        return len(encode_plain(self.loaded.tokenizer, text))
+        plain = len(encode_plain(self.loaded.tokenizer, text))
+        return max(plain, self._stack.size(text)) if self._stack else plain
 
     def _longest_part(self, longest: int | None) -> int:
         """Source tokens that leave room in the context for the prompt around them and an output of the same length and a half."""
+        if self._stack:
+            longest = min(longest or self._stack.longest, self._stack.longest)
         if self._context is None:
             return longest or 1_000_000
-        room = self._context - self._overhead
+        room = self._context - self._overhead - (self._stack.extra if self._stack else 0)
         if room < 4:
             raise ModelError(f"the prompt alone takes {self._overhead} tokens of the model's context of {self._context}")
-        fits = max(1, int(room / 2.5))
+        fits = max(1, int(room / (3.5 if self._stack else 2.5)))  # the encoder's states stand beside the prompt
+        if self._stack:
+            fits = min(fits, self._stack.longest)
         return fits if longest is None or self.long == "refuse" else min(longest, fits)
 
     def _prompt_size(self, prompt: str) -> int:
@@ -262,7 +272,8 @@ class Translator:
         if plan.empty:
             return plan.build(self._framing, text)
         bare = self._prompt_size(self._framing.bare(text))
-        free = None if self._context is None else self._context - bare - self._limit(bare)
+        beside = len(self._stack.ids(text)) + 1 if self._stack else 0
+        free = None if self._context is None else self._context - bare - beside - self._limit(bare)
         room = [bound for bound in (plan.budget, free) if bound is not None]
         return plan.build(self._framing, text, size=self._prompt_size, most=bare + max(0, min(room)) if room else None)
 
@@ -272,23 +283,30 @@ class Translator:
         built = built or self._built(text, self.plan)
         prompt = encode_prompt(self.loaded.tokenizer, built.prompt)
         limit = self._limit(len(prompt) if built.bare else self._prompt_size(self._framing.bare(text)))
+        read = self._stack.ids(text) if self._stack else ()
         if self._context is not None:
-            limit = min(limit, self._context - len(prompt))
+            limit = min(limit, self._context - len(prompt) - (len(read) + 1 if read else 0))
         seed = zlib.crc32(text.encode("utf-8", "surrogatepass"), self.decoding.seed & 0xFFFFFFFF)
-        return Request(prompt, max(1, limit), self.decoding.stop == "line" and "\n" not in text, seed)
+        required = self._required.of(self.plan.glossary.find(text)) if self._required and self.plan.glossary else ()
+        return Request(prompt, max(1, limit), self.decoding.stop == "line" and "\n" not in text, seed, required, read)
 
     def _batches(self, pieces: Mapping[str, Built]) -> Iterator[list[tuple[str, Request]]]:
         """Long ones first (what does not fit into memory fails at once), as many rows as `batch_tokens` holds, padding included."""
+        from .decoding import shared_prefix
+
         requests = sorted(
-            ((text, self._request(text, built)) for text, built in pieces.items()), key=lambda pair: len(pair[1].prompt), reverse=True
+            ((text, self._request(text, built)) for text, built in pieces.items()), key=lambda pair: pair[1].length, reverse=True
         )
+        backend = self.loaded.backend
+        shared = 0 if self._stack or len(requests) < 2 else shared_prefix([request.prompt for _, request in requests])
         batch: list[tuple[str, Request]] = []
         widest = 0
         for text, request in requests:
-            widest = max(widest, len(request.prompt) + (request.limit + 1) // 2)  # outputs rarely come near their limit
+            weight = backend.weight(request.length, request.limit, shared)
+            widest = max(widest, weight)
             if batch and (len(batch) + 1) * widest * self.decoding.beams > self.decoding.batch_tokens:
                 yield batch
-                batch, widest = [], len(request.prompt) + (request.limit + 1) // 2
+                batch, widest = [], weight
             batch.append((text, request))
         if batch:
             yield batch
@@ -298,7 +316,7 @@ class Translator:
     def _ending(self) -> Ending:
         from .decoding import Ending
 
-        return Ending(frozenset(stop_ids(self.loaded.model, self.loaded.tokenizer)), self._token_text)
+        return Ending(frozenset(self.loaded.backend.stop_ids), self._token_text)
 
     def _token_text(self, token: int) -> str:
         text = self._texts.get(token)
@@ -307,15 +325,9 @@ class Translator:
         return text
 
     def _run(self, requests: Sequence[Request]) -> list[_Output]:
-        from .beams import beam_search
-        from .decoding import decode
-
-        model = self.loaded.model
-        if self.decoding.beams > 1:
-            rows = beam_search(model, requests, self._ending(), self.decoding, self._padding)
-        else:
-            for rows in decode(model, requests, self._ending(), self.decoding, self._padding):  # noqa: B007
-                pass
+        requests = self._stack.prefixed(requests) if self._stack else requests
+        for rows in self.loaded.backend.continuations(requests, self._ending(), self.decoding):  # noqa: B007
+            pass
         return [self._read(row) for row in rows]
 
     def _read(self, row: Continuation) -> _Output:
@@ -326,17 +338,16 @@ class Translator:
         answer = read_answer(self.template, decode_whole(self.loaded.tokenizer, row.ids))
         return answer.split("\n", 1)[0].rstrip() if row.request.one_line else answer
 
-    def _stream_part(self, text: str) -> Iterator[str]:
-        """The translation of one part so far, after every step; the last one is complete."""
-        from .decoding import decode
-
-        request = self._request(text)
+    def _stream_part(self, text: str, built: Built) -> Iterator[_Output]:
+        """The output for one part so far, after every step; the last one is complete."""
+        request = self._request(text, built)
         if self.decoding.beams > 1:
-            yield self._run([request])[0].text
+            yield self._run([request])[0]
             return
-        for rows in decode(self.loaded.model, [request], self._ending(), self.decoding, self._padding):
-            answer = self._answer(rows[0])
-            yield answer if rows[0].done else self._settled(answer)
+        request = self._stack.prefixed([request])[0] if self._stack else request
+        for rows in self.loaded.backend.continuations([request], self._ending(), self.decoding):
+            output = self._read(rows[0])
+            yield output if rows[0].done else replace(output, text=self._settled(output.text))
 
     def _settled(self, answer: str) -> str:
         """The part of an unfinished answer that no further token changes: no half characters, nothing of the template's own text."""
@@ -359,9 +370,18 @@ class Translator:
         terms = self.plan.glossary.check(segment.text, text, self.target) if self.plan.glossary else ()
         warnings = split + check(segment.text, text, self.source, self.target, finished)
         warnings += (LEFT_OUT,) if material and material.left_out else ()
+        warnings += (NO_DRAFT,) if material and material.drafts_missing else ()
         warnings += (TERMS,) if any(term.met < term.required for term in terms) else ()
         tokens = sum(output.tokens for output in outputs)
         return Translation(source, text, score, tokens, finished, warnings, terms, material)
+
+
+def _reading(loaded: OpenedModel, source: Language) -> SourceReading | None:
+    if loaded.stack is None:
+        return None
+    from ..adapters.stacking.reading import reading_of
+
+    return reading_of(loaded.stack, loaded.tokenizer, source)
 
 
 def _better(other: Translation, first: Translation) -> bool:

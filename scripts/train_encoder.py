@@ -13,16 +13,21 @@ import argparse
 import sys
 import time
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from dragoman.adapters.seq2seq.config import TranslationModelConfig
-from dragoman.adapters.seq2seq.run import train_translation_model
+from dragoman.adapters.seq2seq.run import Report, train_translation_model, translate
+from dragoman.eval import score
+from dragoman.mt.corpora import Tally
 from dragoman.mt.errors import DragomanError
 from dragoman.mt.files import write_json
 from dragoman.mt.recipes import load_settings
 from dragoman.mt.runs import machine, package_versions
+from dragoman.mt.stage_data import oriented_pairs
 
 
 def main() -> None:
@@ -36,7 +41,12 @@ def main() -> None:
     begun = time.perf_counter()
     try:
         config = load_settings(given.settings, TranslationModelConfig, given.overrides)
-        result = train_translation_model(config, lambda line: console.print(line, markup=False, soft_wrap=True), resume=given.resume)
+
+        def report(line: str) -> None:
+            console.print(line, markup=False, soft_wrap=True)
+
+        result = train_translation_model(config, report, resume=given.resume)
+        result["tests"] = tested(config, Path(config.run) / "model", report)
     except DragomanError as error:
         sys.exit(f"error: {error}")
     facts = {
@@ -47,6 +57,32 @@ def main() -> None:
     }
     write_json(Path(config.run) / "result.json", {**result, **facts})
     console.print(f"result: {Path(config.run) / 'result.json'}")
+
+
+def tested(config: TranslationModelConfig, folder: Path, report: Report) -> list[dict[str, Any]]:
+    """Scores of the saved model, loaded as any NLLB checkpoint is, and its first outputs."""
+    found = []
+    for position, corpus in enumerate(config.test):
+        source, target, pairs = oriented_pairs(corpus, Tally())
+        kept = list(islice(pairs, config.test_sentences))
+        begun = time.perf_counter()
+        outputs = translate(folder, [pair.source for pair in kept], source, target)
+        scores = score(outputs, [[pair.target for pair in kept]], metrics=("BLEU", "chrF++"), target=target)
+        name = corpus.name or f"test {position + 1}"
+        report(f"{name}: " + "  ".join(f"{one.name} {one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in scores))
+        found.append(
+            {
+                "name": name,
+                "direction": f"{source.bcp47}-{target.bcp47}",
+                "sentences": len(kept),
+                "scores": [asdict(one) for one in scores],
+                "seconds": round(time.perf_counter() - begun, 1),
+                "outputs": [
+                    {"source": pair.source, "reference": pair.target, "output": out} for pair, out in zip(kept[:3], outputs, strict=False)
+                ],
+            }
+        )
+    return found
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
@@ -43,6 +43,7 @@ class TranslationModelConfig:
     budget: BudgetConfig = field(default_factory=lambda: BudgetConfig(epochs=5.0))
     sequences: int = 96  # pairs of a step
     label_smoothing: float = 0.1
+    dtype: Literal["float32", "bfloat16"] = "float32"  # of the matrix products; weights stay in float32
     longest: int = 80  # pieces of a side; longer pairs are left out, and counted
     save_every: int = 250  # steps
     test: list[CorpusConfig] = field(default_factory=list)

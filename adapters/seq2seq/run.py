@@ -1,20 +1,15 @@
-"""The whole run: text read, vocabulary learnt, model trained, test sets translated and scored."""
+"""The whole run: text read, vocabulary learnt, model trained and saved; and translating with what was saved."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ...eval import score
-from ...mt.corpora.tally import Tally
 from ...mt.errors import RunError
 from ...mt.files import staged_folder
 from ...mt.languages import Language
-from ...mt.stage_data import oriented_pairs
 from .config import TranslationModelConfig
 from .data import BatchDataset, ParallelText, encode, plan_steps, read_parallel
 from .vocabulary import learn_vocabulary
@@ -53,8 +48,7 @@ def train_translation_model(config: TranslationModelConfig, report: Report, *, r
     with staged_folder(run / "model") as folder:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-    measured = {"seconds": round(seconds), "tokens": int(plan.tokens.sum()), "draws": plan.draws, "plan": plan.digest}
-    return {**measured, "tests": _tests(config, run / "model", report)}
+    return {"seconds": round(seconds), "tokens": int(plan.tokens.sum()), "draws": plan.draws, "plan": plan.digest}
 
 
 def _check_run(run: Path, resume: bool) -> None:
@@ -67,32 +61,6 @@ def _check_run(run: Path, resume: bool) -> None:
 def _all_lines(texts: Sequence[ParallelText]) -> Iterable[str]:
     """Every distinct line of both sides, in the order of the corpora."""
     return dict.fromkeys(side for text in texts for pair in text.pairs for side in (pair.source, pair.target))
-
-
-def _tests(config: TranslationModelConfig, folder: Path, report: Report) -> list[dict[str, Any]]:
-    """Scores of the saved model, loaded as any NLLB checkpoint is, and its first outputs."""
-    found = []
-    for position, corpus in enumerate(config.test):
-        source, target, pairs = oriented_pairs(corpus, Tally())
-        kept = list(islice(pairs, config.test_sentences))
-        begun = time.perf_counter()
-        outputs = translate(folder, [pair.source for pair in kept], source, target)
-        scores = score(outputs, [[pair.target for pair in kept]], metrics=("BLEU", "chrF++"), target=target)
-        name = corpus.name or f"test {position + 1}"
-        report(f"{name}: " + "  ".join(f"{one.name} {one.value:.1f} [{one.low:.1f}, {one.high:.1f}]" for one in scores))
-        found.append(
-            {
-                "name": name,
-                "direction": f"{source.bcp47}-{target.bcp47}",
-                "sentences": len(kept),
-                "scores": [asdict(one) for one in scores],
-                "seconds": round(time.perf_counter() - begun, 1),
-                "outputs": [
-                    {"source": pair.source, "reference": pair.target, "output": out} for pair, out in zip(kept[:3], outputs, strict=False)
-                ],
-            }
-        )
-    return found
 
 
 def translate(folder: Path, texts: Sequence[str], source: Language, target: Language) -> list[str]:

@@ -46,6 +46,7 @@ def new_model(shape: ShapeConfig, tokenizer: NllbTokenizer, seed: int) -> M2M100
         eos_token_id=2,
         decoder_start_token_id=2,
         tie_word_embeddings=True,
+        attn_implementation="eager",  # at twenty tokens a side a fifth faster on CPUs than torch's fused kernel
     )
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
@@ -100,9 +101,10 @@ class TranslationTrainer(Trainer):
         """Logits only where there is a target: padding is a fifth of a batch of mixed lengths, and the output matrix half of the work."""
         inputs = {name: tensor.to(self.args.device) for name, tensor in inputs.items()}
         labels = inputs.pop("labels")
-        states = model.model(**inputs, use_cache=False).last_hidden_state  # (B, T, d)
         wanted = labels != IGNORED
-        logits = model.lm_head(states[wanted]).float()  # (N, V)
+        with torch.autocast(labels.device.type, dtype=torch.bfloat16, enabled=self._config.dtype == "bfloat16"):
+            states = model.model(**inputs, use_cache=False).last_hidden_state  # (B, T, d)
+            logits = model.lm_head(states[wanted]).float()  # (N, V)
         loss = cross_entropy(logits, labels[wanted], label_smoothing=self._config.label_smoothing)
         return (loss, None) if return_outputs else loss
 

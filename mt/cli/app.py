@@ -51,7 +51,7 @@ def app_command(
     cors: Annotated[
         list[str] | None, typer.Option("--cors", metavar="ORIGIN", help="A page from elsewhere that may use the API. May be repeated.")
     ] = None,
-    backend: Annotated[str, typer.Option("--backend", help="What runs the models: hf.")] = "hf",
+    backend: Annotated[str, typer.Option("--backend", help="What runs the models: auto, hf, ct2, vllm.")] = "auto",
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")] = "auto",
     share: Annotated[bool, typer.Option("--share", help="Also open a public address through Gradio's servers; needs --auth.")] = False,

@@ -57,6 +57,7 @@ def evaluate(
     prompting: Annotated[
         Path | None, typer.Option("--prompting", metavar="FILE.yaml", help="Of --model: examples, dictionary and glossary in the prompt.")
     ] = None,
+    backend: Annotated[str, typer.Option("--backend", help="Of --model: auto, hf, ct2 (exports) or vllm.")] = "auto",
     device: Annotated[str, typer.Option("--device", help="Of --model: auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="Of --model: auto, float32 or bfloat16.")] = "auto",
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Of --model: translate again, and keep nothing.")] = False,
@@ -108,6 +109,7 @@ def evaluate(
         decoding=DecodingConfig(beams=beams, stop="line", batch_tokens=batch_tokens),
         device=device,
         dtype=dtype,
+        backend=backend,
         use_cache=not no_cache,
         prompting=read_prompting(prompting) if prompting else None,
     )

@@ -19,8 +19,11 @@ from ..errors import DragomanError
 from .app import app_command
 from .doctor import doctor
 from .evaluate import evaluate
+from .examples import examples
+from .export import export
 from .lexicon import lexicon
 from .quickstart import quickstart
+from .stack import stack
 from .train import train
 from .translate import translate
 from .vocab import vocab
@@ -45,7 +48,10 @@ for verb in (quickstart, train, translate, evaluate, doctor):
     app.command()(verb)
 app.command("app")(app_command)
 app.add_typer(vocab)
+app.add_typer(examples)
 app.add_typer(lexicon)
+app.add_typer(export)
+app.add_typer(stack)
 
 
 def _print_version(wanted: bool) -> None:

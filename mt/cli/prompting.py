@@ -13,14 +13,20 @@ if TYPE_CHECKING:
     from ..translator import Translation
 
 DictionaryStyle = Literal["inline", "chain", "before", "after"]
-GlossaryMode = Literal["soft", "retry"]
-Selection = Literal["fixed", "random", "bm25"]
+GlossaryMode = Literal["soft", "retry", "hard"]
+Selection = Literal["fixed", "random", "bm25", "embedding", "both"]
 
 _SHOWN = 20  # segments whose missing terms are told one by one
 _NEEDS = {
     "--shots": "--examples",
     "--examples-by": "--examples",
+    "--examples-vectors": "--examples",
+    "--examples-variant": "--examples",
     "--glossary-mode": "--glossary",
+    "--draft-pivot": "--draft",
+    "--draft-label": "--draft",
+    "--draft-beams": "--draft",
+    "--no-draft-confidences": "--draft",
     "--dictionary-style": "--dictionary",
     "--dictionary-format": "--dictionary",
     "--dictionary-separator": "--dictionary",
@@ -50,11 +56,18 @@ def prompting_settings(file: Path | None, seed: int, given: dict[str, Any]) -> P
     options = {name: value for name, value in given.items() if value is not None and value != []}
     for name, needed in _NEEDS.items():
         if name in options and needed not in options and not (needed == "--glossary" and "--keep" in options):
-            raise ConfigError(f"{name} without {needed}", allowed=f"{needed} FILE {name} ...")
+            raise ConfigError(f"{name} without {needed}", allowed=f"{needed} ... {name} ...")
     fields: dict[str, Any] = asdict(read_prompting(file) if file else PromptingConfig())
     if "--examples" in options:
         fields["examples"] = _given(
-            {"path": options["--examples"], "shots": options.get("--shots"), "select": options.get("--examples-by"), "seed": seed}
+            {
+                "path": options["--examples"],
+                "shots": options.get("--shots"),
+                "select": options.get("--examples-by"),
+                "seed": seed,
+                "vectors": options.get("--examples-vectors"),
+                "variant": options.get("--examples-variant"),
+            }
         )
     if "--dictionary" in options:
         path, format_ = split_format(options["--dictionary"])
@@ -67,7 +80,11 @@ def prompting_settings(file: Path | None, seed: int, given: dict[str, Any]) -> P
     if "--glossary" in options or "--keep" in options:
         terms = dict(zip(("path", "format"), split_format(options["--glossary"]), strict=True)) if "--glossary" in options else {}
         fields["glossary"] = {**terms, **_given({"keep": options.get("--keep"), "mode": options.get("--glossary-mode")})}
-    for name, key in (("--prompt-budget", "budget"), ("--instruction", "instruction")):
+    if "--draft" in options:
+        chosen = {name: options.get(f"--draft-{name}") for name in ("pivot", "label", "beams")}
+        confidences = None if "--no-draft-confidences" not in options else False
+        fields["drafts"] = _given({"systems": options["--draft"], **chosen, "confidences": confidences})
+    for name, key in (("--prompt-budget", "budget"), ("--instruction", "instruction"), ("--context", "context")):
         if name in options:
             fields[key] = options[name]
     return prompting_from_fields(fields, str(file) if file else None)

@@ -54,7 +54,15 @@ def translate(
         str | None, typer.Option("--examples", metavar="FILE", help="Examples for the prompt; a folder, or {src} and {tgt}, by direction.")
     ] = None,
     shots: Annotated[int | None, typer.Option("--shots", metavar="N", help="Examples a prompt gets; 5 by default.")] = None,
-    examples_by: Annotated[Selection | None, typer.Option("--examples-by", help="Which examples: fixed, random or bm25.")] = None,
+    examples_by: Annotated[
+        Selection | None, typer.Option("--examples-by", help="Which: fixed, random, or like the text: bm25, embedding, both.")
+    ] = None,
+    examples_vectors: Annotated[
+        str | None, typer.Option("--examples-vectors", metavar="MODEL", help="What makes the vectors; by default a sentence encoder.")
+    ] = None,
+    examples_variant: Annotated[
+        str | None, typer.Option("--examples-variant", metavar="NAME", help="Only examples of this formality, region or variant.")
+    ] = None,
     dictionary: Annotated[
         str | None, typer.Option("--dictionary", metavar="FILE[:format]", help="Translations of the source's words, put into the prompt.")
     ] = None,
@@ -83,10 +91,24 @@ def translate(
     ] = None,
     keep: Annotated[str | None, typer.Option("--keep", metavar="FILE", help="Terms that must stay as they are, one a line.")] = None,
     glossary_mode: Annotated[
-        GlossaryMode | None, typer.Option("--glossary-mode", help="soft: ask once; retry: ask again where terms are missing.")
+        GlossaryMode | None, typer.Option("--glossary-mode", help="soft: ask; retry: ask again where terms are missing; hard: force them.")
     ] = None,
+    draft: Annotated[
+        list[str] | None,
+        typer.Option("--draft", metavar="KIND:WHERE", help="A specialised system's draft, apertium:eng-spa; repeat for several."),
+    ] = None,
+    draft_pivot: Annotated[
+        str | None, typer.Option("--draft-pivot", metavar="LANG", help="The drafts' language, where it is not the target.")
+    ] = None,
+    draft_label: Annotated[
+        str | None, typer.Option("--draft-label", metavar="TEXT", help="Before a draft, with {language} and {number}.")
+    ] = None,
+    draft_beams: Annotated[int | None, typer.Option("--draft-beams", metavar="N", help="Of a neural system; 4 by default.")] = None,
+    no_draft_confidences: Annotated[
+        bool, typer.Option("--no-draft-confidences", help="Do not say how sure the system was of each word.")
+    ] = False,
     prompting: Annotated[
-        Path | None, typer.Option("--prompting", metavar="FILE.yaml", help="Examples, dictionary and glossary as a file.")
+        Path | None, typer.Option("--prompting", metavar="FILE.yaml", help="Examples, dictionary, glossary and drafts as a file.")
     ] = None,
     prompt_budget: Annotated[
         int | None, typer.Option("--prompt-budget", metavar="N", help="Most tokens of all these; by default what the context holds.")
@@ -94,12 +116,16 @@ def translate(
     instruction: Annotated[
         str | None, typer.Option("--instruction", metavar="TEXT", help="Before the template's own: on formality, region, domain.")
     ] = None,
+    context: Annotated[
+        str | None, typer.Option("--context", metavar="TEXT", help="What precedes every segment: read by the model, not translated.")
+    ] = None,
     show_prompt: Annotated[bool, typer.Option("--show-prompt", help="Print what the model would read, and stop.")] = False,
     revision: Annotated[str | None, typer.Option("--revision", help="Commit, branch or tag of a Hub id.")] = None,
+    backend: Annotated[str, typer.Option("--backend", help="What runs the model: auto, hf, ct2 (exports) or vllm.")] = "auto",
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="auto, float32 or bfloat16.")] = "auto",
 ) -> None:
-    """Translate a file or standard input, line by line; or a document (.po .csv .tsv .srt), which keeps its format.
+    """Translate a file or standard input, line by line; or a document (.po .csv .tsv .srt .xlf .tmx .docx), which keeps it.
 
     Line breaks inside a translation are written as \\\\n; empty lines stay empty; warnings go to standard error.
 
@@ -133,6 +159,8 @@ def translate(
             "--examples": examples,
             "--shots": shots,
             "--examples-by": examples_by,
+            "--examples-vectors": examples_vectors,
+            "--examples-variant": examples_variant,
             "--dictionary": dictionary,
             "--dictionary-style": dictionary_style,
             "--dictionary-format": dictionary_format,
@@ -144,21 +172,31 @@ def translate(
             "--glossary": glossary,
             "--keep": keep,
             "--glossary-mode": glossary_mode,
+            "--draft": draft,
+            "--draft-pivot": draft_pivot,
+            "--draft-label": draft_label,
+            "--draft-beams": draft_beams,
+            "--no-draft-confidences": no_draft_confidences or None,
             "--prompt-budget": prompt_budget,
             "--instruction": instruction,
+            "--context": context,
         },
     )
     quiet_libraries()
     console = make_console()
     direction, template = _direction_and_template(model, revision, source, target, prompt, console)
     plan = _plan(settings, direction, console)
-    if stream and plan.retries():
-        raise ConfigError("--stream with --glossary-mode retry cannot be done", allowed="--glossary-mode soft")
+    if stream and plan.glossary and (plan.glossary.insists or plan.glossary.forces):
+        raise ConfigError("--stream with --glossary-mode retry or hard cannot be done", allowed="--glossary-mode soft")
+    if plan.glossary and plan.glossary.forces:
+        decoding = _forcing(decoding, console)
     terms = TermReport(plan.glossary)
     with open_input(input_file) as lines, Sink(output, segments, as_json).opened() as sink:
-        load = partial(_load, model, direction, template, decoding, revision, device, dtype, long, plan)
+        load = partial(_load, model, direction, template, decoding, revision, device, dtype, long, plan=plan, backend=backend)
         if document is not None:
-            opened = read_stream(lines, document, input_file, options)
+            opened = read_stream(lines, document, input_file, options, direction)
+            plan = _aligned(plan, (one.source for one in opened.segments if one.translate), console)
+            load = partial(load, plan=plan)
             if show_prompt:
                 _show_prompt(first_text(opened), template, direction, plan, load, sink)
             else:
@@ -166,6 +204,11 @@ def translate(
                 _print(terms.lines(), console)
             return
         read = read_segments(lines, segments)
+        if plan.drafts and plan.drafts.by_position:  # the input as a whole, before the first of it is translated
+            together = list(read)
+            read = iter(together)
+            plan = _aligned(plan, (one.text for one in together), console)
+            load = partial(load, plan=plan)
         if show_prompt:
             _show_prompt(next(read, Segment("", 1)).text, template, direction, plan, load, sink)
             return
@@ -183,6 +226,16 @@ def _print(lines: Iterable[str], console: Console) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
 
+def _forcing(decoding: DecodingConfig, console: Console) -> DecodingConfig:
+    """Forced terms take beam search; the beams that nobody asked for are told."""
+    from ..required_terms import searching
+
+    wider = searching(decoding)
+    if wider != decoding:
+        console.print(f"note: terms are forced by beam search, with {wider.beams} beams (--beams sets others)", markup=False)
+    return wider
+
+
 def _plan(settings: PromptingConfig, direction: tuple[Language, Language], console: Console) -> PromptPlan:
     """The files of the settings read, and what was left out of them told."""
     from ..prompting import load_plan
@@ -190,6 +243,15 @@ def _plan(settings: PromptingConfig, direction: tuple[Language, Language], conso
     loaded = load_plan(settings, *direction)
     _print((f"note: {note}" for note in loaded.notes), console)
     return loaded.plan
+
+
+def _aligned(plan: PromptPlan, texts: Iterable[str], console: Console) -> PromptPlan:
+    """The plan with files of drafts held against the input."""
+    if not plan.drafts or not plan.drafts.by_position:
+        return plan
+    aligned = plan.aligned(list(texts))
+    _print((f"note: {note}" for note in (aligned.drafts.notes if aligned.drafts else ())), console)
+    return aligned
 
 
 def _check_options(
@@ -245,14 +307,16 @@ def _load(
     device: str,
     dtype: str,
     long: Literal["split", "refuse"],
+    *,
     plan: PromptPlan,
+    backend: str,
 ) -> Translator:
     from ..decoding import check_decoding
     from ..translator import Translator
 
     check_decoding(decoding)
     return Translator.from_source(
-        model, *direction, decoding, template=template, revision=revision, device=device, dtype=dtype, long=long, plan=plan
+        model, *direction, decoding, template=template, revision=revision, device=device, dtype=dtype, long=long, plan=plan, backend=backend
     )
 
 

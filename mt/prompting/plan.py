@@ -201,13 +201,21 @@ class Material:
 
     def account(self, whole: Material) -> Account:
         """What is in it, and what it lacks of all there was."""
-        kept = len(self.shots), len(self.hints), len(self.terms)
-        had = len(whole.shots), len(whole.hints), len(whole.terms)
         drafts, all_drafts = (sum(1 for draft in material.drafts if draft.text) for material in (self, whole))
-        left_out = (before - after for before, after in zip(had, kept, strict=True))
         context, all_context = len(self.context), len(whole.context)
-        counts = (drafts, all_drafts - drafts, len(whole.drafts) - all_drafts, context, all_context - context)
-        return Account(*kept, *left_out, *counts)
+        return Account(
+            examples=len(self.shots),
+            hints=len(self.hints),
+            terms=len(self.terms),
+            examples_left_out=len(whole.shots) - len(self.shots),
+            hints_left_out=len(whole.hints) - len(self.hints),
+            terms_left_out=len(whole.terms) - len(self.terms),
+            drafts=drafts,
+            drafts_left_out=all_drafts - drafts,
+            drafts_missing=len(whole.drafts) - all_drafts,
+            context=context,
+            context_left_out=all_context - context,
+        )
 
 
 def _undrafted(shot: Shot) -> bool:

@@ -85,9 +85,12 @@ def mark(tokenizer: PreTrainedTokenizerBase, family: Family, source: Language, t
 
 
 def _code(tokenizer: PreTrainedTokenizerBase, family: Family, language: Language, where: str) -> tuple[str, int]:
+    special = set(tokenizer.all_special_tokens)
     for code in language.spellings:
-        number = tokenizer.convert_tokens_to_ids(family.token.format(code=code))
-        if number is not None and number != tokenizer.unk_token_id:
+        token = family.token.format(code=code)
+        number = tokenizer.convert_tokens_to_ids(token)
+        # A piece of the vocabulary that happens to be spelled like a code (`fur`) is no language.
+        if number is not None and number != tokenizer.unk_token_id and (token in special or family.place == "input"):
             return code, int(number)
     spelled = family.token.format(code=language.flores or language.bcp47)
     raise ModelError(f"this model does not know {language.name}: it has no token {spelled}", where=where)

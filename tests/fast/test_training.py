@@ -180,6 +180,7 @@ def test_a_killed_and_resumed_run_equals_an_unbroken_one_bitwise(data: Path, tin
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_was_changed_is_refused(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     fit(recipe(data, tiny_llama_folder, run, steps=4, evaluate=False))
@@ -197,6 +198,7 @@ def test_an_unfinished_checkpoint_does_not_count(tmp_path: Path) -> None:
     assert complete_steps(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_resuming_is_refused_when_data_changed_unless_told(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     tree = recipe(data, tiny_llama_folder, tmp_path / "run", steps=2, evaluate=False)
     fit(tree)
@@ -215,6 +217,7 @@ def test_resuming_is_refused_when_the_recipe_changed(data: Path, tiny_llama_fold
         fit(tree, resume=True)
 
 
+@pytest.mark.slow
 def test_a_run_folder_in_use_is_not_overwritten_unless_told(data: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     tree = recipe(data, tiny_llama_folder, tmp_path / "run", steps=2, evaluate=False)
     fit(tree)
