@@ -253,7 +253,11 @@ def test_a_language_that_a_model_lacks_and_a_folder_of_another_family_are_refuse
 )
 def test_each_family_is_told_its_languages_in_its_own_way(family: str, known: dict[str, int], expected: Marking) -> None:
     tokenizer = SimpleNamespace(
-        convert_tokens_to_ids=lambda token: known.get(token, 3), unk_token_id=3, get_vocab=lambda: known, src_lang=""
+        all_special_tokens=list(known),
+        convert_tokens_to_ids=lambda token: known.get(token, 3),
+        unk_token_id=3,
+        get_vocab=lambda: known,
+        src_lang="",
     )
     assert mark(tokenizer, FAMILIES[family], ENGLISH, SPANISH, "x") == expected  # type: ignore[arg-type]
     assert tokenizer.src_lang == ("en" if family == "m2m" else "")
