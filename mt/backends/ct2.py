@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TOKENIZER = "tokenizer"  # its folder inside the model's: both formats have a vocabulary.json
 SETTINGS = "export.json"
 _SHARED = 32  # leading tokens that all prompts of a batch must share before their state is kept
+_SPREAD = 16  # tokens that prompts read together may differ in length: what is beyond the shortest is read token by token
 _WORKERS = 2  # a stream runs beside a batch; weights are shared
 
 
@@ -97,7 +98,8 @@ class Ct2Backend:
         elif len(rows) == 1:
             yield from self._stepwise(rows, ending)
         else:
-            self._greedy(rows, ending)
+            for group in _groups(rows):
+                self._greedy(group, ending)
             yield rows
 
     # ---- greedy ----
@@ -225,6 +227,17 @@ class _Listener:
             self.steps.put(True)
             self.seen.get()
         return self.left.is_set()
+
+
+def _groups(rows: Sequence[Continuation]) -> Iterator[list[Continuation]]:
+    """Rows whose prompts are of nearly one length."""
+    group: list[Continuation] = []
+    for row in sorted(rows, key=lambda row: len(row.request.prompt)):
+        if group and len(row.request.prompt) - len(group[0].request.prompt) > _SPREAD:
+            yield group
+            group = []
+        group.append(row)
+    yield group
 
 
 def _shared(requests: Sequence[Request]) -> int:

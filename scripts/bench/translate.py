@@ -129,15 +129,19 @@ def row(system: System, answers: dict[str, list[Answer]], first: float, memory: 
 
 
 def report(rows: Sequence[dict[str, Any]], outputs: dict[str, list[str]]) -> None:
-    """The table; agreement is the share of outputs that are ours, character for character."""
+    """The table; agreement is the share of outputs that are ours, character for character, and the chrF of all against ours."""
+    from sacrebleu import corpus_chrf
+
     print(
-        "\n| system | sentences | sentences/s | tokens/s | ours is faster | less processor | outputs as ours | first token | peak memory |"
+        "\n| system | sentences | sentences/s | tokens/s | ours is faster | less processor | outputs as ours "
+        "| chrF against ours | first token | peak memory |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for one in rows:
         mine = outputs[one["name"]]
         same = sum(a.strip() == b.strip() for a, b in zip(mine, outputs[OURS], strict=False)) / len(mine)
         one["agreement"] = same
+        one["chrf_against_ours"] = corpus_chrf(mine, [outputs[OURS][: len(mine)]]).score
         cells = (
             one["name"],
             f"{one['sentences']:,}",
@@ -146,6 +150,7 @@ def report(rows: Sequence[dict[str, Any]], outputs: dict[str, list[str]]) -> Non
             f"{one['ours_is_faster']:.2f} times",
             f"{one['ours_takes_less_processor']:.2f} times",
             f"{same:.1%}",
+            f"{one['chrf_against_ours']:.1f}",
             f"{one['first_token_seconds']:.2f} s",
             f"{one['peak_mib']:,.0f} MiB",
         )
