@@ -78,7 +78,7 @@ def single_lemmatizer_for(language: Language | None) -> Callable[[str], str] | N
 def listed_lemmatizer_for(language: Language | None) -> Callable[[str], str] | None:
     """As `single_lemmatizer_for`, but only by the language's list of forms, without rules for forms that are not in it.
 
-    Ten times as fast on the headwords of a dictionary, of which 98.6% come out the same (382,345 German ones): most are lemmas already.
+    Ten times as fast on the headwords of a dictionary, of which 98.6% come out the same (of 100,000 German ones): most are lemmas already.
     """
     if _simplemma(language) is None:
         return None
