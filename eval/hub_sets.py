@@ -62,7 +62,7 @@ def _rows(datasets: ModuleType, table: HubTable, split: str, language: Language)
     Names are tried rather than listed: offline the library does not know the names of what it keeps, but reads it.
     """
     refused = None
-    for name in dict.fromkeys([language.flores or language.bcp47, *language.spellings]):
+    for name in dict.fromkeys([language.code, *language.spellings]):
         try:
             rows = datasets.load_dataset(table.repository, name, split=split, revision=table.revision)
         except ValueError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..mt.languages import Language
@@ -39,7 +39,16 @@ class TestSet:
     @property
     def direction(self) -> str:
         """`eng_Latn-deu_Latn`, `?` for a side that was not named."""
-        return "-".join((side.flores or side.bcp47) if side else "?" for side in (self.source, self.target))
+        return "-".join(side.code if side else "?" for side in (self.source, self.target))
+
+    def first(self, count: int) -> TestSet:
+        """The same with its first `count` segments only."""
+        return replace(
+            self,
+            sources=self.sources[:count] if self.sources else self.sources,
+            references=tuple(stream[:count] for stream in self.references),
+            documents=self.documents[:count] if self.documents else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def _mean(scores: Sequence[Score | None], name: str) -> str:
 
 def _side(evaluation: Evaluation, side: int) -> str:
     language = (evaluation.test_set.source, evaluation.test_set.target)[side]
-    return (language.flores or language.bcp47) if language else "?"
+    return language.code if language else "?"
 
 
 def _metrics(evaluations: Sequence[Evaluation]) -> list[str]:

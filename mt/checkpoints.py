@@ -43,6 +43,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return facts
 
 
+def publish(written: Path, final: Path, facts: Mapping[str, Any]) -> None:
+    """Put a checkpoint that lies aside into its place, in place of what was there, with its manifest."""
+    write_manifest(written, facts)
+    shutil.rmtree(final, ignore_errors=True)
+    written.rename(final)
+
+
 def step_folder(folder: Path, step: int) -> Path:
     """Where the checkpoint of a step lies."""
     return folder / f"step-{step}"

@@ -32,7 +32,7 @@ class DevSet:
     @property
     def direction(self) -> str:
         """`eng_Latn-fra_Latn`."""
-        return f"{self.source.flores or self.source.bcp47}-{self.target.flores or self.target.bcp47}"
+        return f"{self.source.code}-{self.target.code}"
 
 
 @dataclass(frozen=True)

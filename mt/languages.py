@@ -60,6 +60,11 @@ class Language:
     name: str
 
     @property
+    def code(self) -> str:
+        """What it is called in results, messages and models: its FLORES code, else its BCP 47 code."""
+        return self.flores or self.bcp47
+
+    @property
     def direction(self) -> Direction:
         """Which way a line runs: `ltr` or `rtl`."""
         return writing_system(self.script).direction

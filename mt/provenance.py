@@ -45,4 +45,4 @@ def direction_code(corpus: CorpusConfig) -> str:
     sides = [find_language(corpus.source), find_language(corpus.target)]
     if corpus.directions == "reverse":
         sides.reverse()
-    return "-".join(side.flores or side.bcp47 for side in sides)
+    return "-".join(side.code for side in sides)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from accelerate.utils import DistributedType
@@ -18,8 +18,9 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 
 from ..eval.corpus_metrics import find_metric
 from .batches import MicroBatch, StepDataset
-from .checkpoints import complete_steps, prune, step_folder, write_manifest
-from .config import CheckpointConfig, StageConfig
+from .checkpoints import complete_steps, prune, publish, step_folder
+from .config import CheckpointConfig, ScheduleConfig, StageConfig
+from .corpora.records import Origin
 from .cost import cost_model, real_work
 from .errors import RunError
 from .files import named_errors
@@ -80,6 +81,29 @@ def milestones(every: float | int | None, steps: int) -> list[int]:
         return [steps]
     width = max(1, round(steps * every) if 0 < every < 1 else int(every))
     return sorted({*range(width, steps + 1, width), steps} - set(range(steps - width // 2, steps)))
+
+
+class _Scheduled(Protocol):
+    """A stage, of this or another trainer."""
+
+    @property
+    def name(self) -> str:
+        """As in `StageConfig`."""
+
+    @property
+    def schedule(self) -> ScheduleConfig:
+        """As in `StageConfig`."""
+
+
+def non_finite_loss(loss: float, step: int, stage: _Scheduled, run: RunFolder, origins: Sequence[Origin]) -> RunError:
+    """The error for a loss that is no number: the step, the rows of its batch, a rate to try."""
+    places = ", ".join(map(str, origins[:5])) + (f" and {len(origins) - 5} more" if len(origins) > 5 else "")
+    lower = f"stages.{stage.name}.schedule.peak={stage.schedule.peak / 2:g}"
+    return RunError(
+        f"the loss is {loss} at step {step} of stage {stage.name}; its batch holds {places}",
+        where=run.path,
+        hint=f"look at those rows, or a lower rate: {lower} with --resume --accept-changes",
+    )
 
 
 class _StepOrder(Sampler[list[int]]):
@@ -205,17 +229,9 @@ class StageTrainer(Trainer):
             self.accelerator.backward(loss)
 
     def _refuse_non_finite(self, loss: torch.Tensor, batch: MicroBatch) -> None:
-        if torch.isfinite(loss):
-            return
-        places = ", ".join(str(self.job.dataset.examples.origin(index)) for index in batch.members[:5])
-        more = f" and {len(batch.members) - 5} more" if len(batch.members) > 5 else ""
-        stage = self.job.stage
-        lower = f"stages.{stage.name}.schedule.peak={stage.schedule.peak / 2:g}"
-        raise RunError(
-            f"the loss is {loss.item()} at step {self.state.global_step + 1} of stage {stage.name}; its batch holds {places}{more}",
-            where=self.job.run.path,
-            hint=f"look at those rows, or a lower rate: {lower} with --resume --accept-changes",
-        )
+        if not torch.isfinite(loss):
+            origins = [self.job.dataset.examples.origin(index) for index in batch.members]
+            raise non_finite_loss(loss.item(), self.state.global_step + 1, self.job.stage, self.job.run, origins)
 
     def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002
         """Not counted here: Trainer's estimate would count padding."""
@@ -260,9 +276,7 @@ class StageTrainer(Trainer):
     def _publish(self, step: int) -> None:
         """A whole checkpoint into its place."""
         final, written = step_folder(self.job.folder, step), self._staging / f"checkpoint-{step}"
-        write_manifest(written, {**self.job.facts, "step": step, "steps": self.job.steps, "progress": vars(self.progress)})
-        shutil.rmtree(final, ignore_errors=True)
-        written.rename(final)
+        publish(written, final, {**self.job.facts, "step": step, "steps": self.job.steps, "progress": vars(self.progress)})
         prune(self.job.folder, keep=self.job.checkpoints.keep, protect=self.state.best_global_step)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:

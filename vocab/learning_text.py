@@ -121,7 +121,7 @@ def _sample(texts: Sequence[str]) -> Sequence[str]:
 
 
 def _corpus(path: str, language: Language, source: Language, rows: int | None) -> CorpusConfig:
-    target = language.flores or language.bcp47
+    target = language.code
     if path.startswith("pypi:") and "/" not in path:
         return CorpusConfig(path=path, format="catalogues", source=source.bcp47, target=target, max_rows=rows)
     suffix = Path(path.removesuffix(".gz")).suffix.lower()

@@ -47,7 +47,7 @@ def learn_settings(wanted: VocabularyConfig, protected: Sequence[str]) -> LearnS
     """A recipe's block as settings of `learn_pieces`."""
     language = find_language(str(wanted.corpora[0].language))
     return LearnSettings(
-        language=language.flores or language.bcp47,
+        language=language.code,
         pieces=wanted.pieces,
         min_gain=wanted.min_gain,
         scheme=wanted.scheme,

@@ -71,7 +71,7 @@ class LanguageReport:
     @property
     def code(self) -> str:
         """The language's FLORES code, else its BCP 47 tag."""
-        return self.text.language.flores or self.text.language.bcp47
+        return self.text.language.code
 
     @property
     def speed_up(self) -> float:

@@ -15,7 +15,7 @@ _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # the ids 0 to 3, as in every mode
 
 def language_token(language: Language) -> str:
     """`deu_Latn`; the ISO code where FLORES has no code of the language."""
-    return language.flores or language.iso639_3
+    return language.code
 
 
 def learn_vocabulary(texts: Iterable[str], languages: Sequence[Language], size: int) -> NllbTokenizer:

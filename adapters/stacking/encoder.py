@@ -109,7 +109,7 @@ class SourceEncoder:
         for code in language.spellings:
             if code in self.languages:
                 return [self.languages[code]]
-        wanted = language.flores or language.iso639_3
+        wanted = language.code
         raise LanguageError(
             f"the encoder does not know {language.name} ({wanted})", where=self.source, allowed=nearest(wanted, self.languages)
         )

@@ -15,13 +15,12 @@ from torch.utils.data import DataLoader, SequentialSampler
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
-from ...mt.checkpoints import prune, step_folder, write_manifest
+from ...mt.checkpoints import prune, publish, step_folder
 from ...mt.config import CheckpointConfig
-from ...mt.errors import RunError
 from ...mt.files import named_errors
 from ...mt.runs import RunFolder
 from ...mt.schedules import multiplier
-from ...mt.training import Progress, milestones
+from ...mt.training import Progress, milestones, non_finite_loss
 from .config import StackStageConfig
 from .data import StackExample, StepDataset
 from .distillation import distillation_loss, generation_loss, targets
@@ -138,13 +137,8 @@ class StackTrainer(Trainer):
 
     def _refuse_non_finite(self, loss: torch.Tensor, batch: list[StackExample]) -> None:
         if not torch.isfinite(loss):
-            places = ", ".join(str(example.origin) for example in batch[:5])
-            stage = self.job.stage
-            raise RunError(
-                f"the loss is {loss.item()} at step {self.state.global_step + 1} of stage {stage.name}; its batch holds {places}",
-                where=self.job.run.path,
-                hint=f"look at those rows, or a lower rate: stages.{stage.name}.schedule.peak={stage.schedule.peak / 2:g}",
-            )
+            origins = [example.origin for example in batch]
+            raise non_finite_loss(loss.item(), self.state.global_step + 1, self.job.stage, self.job.run, origins)
 
     def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002
         """Not counted here."""
@@ -168,9 +162,7 @@ class StackTrainer(Trainer):
             with named_errors(final):
                 super()._save_checkpoint(model, trial)
             written = self._staging / f"checkpoint-{step}"
-            write_manifest(written, {**self.job.facts, "step": step, "steps": len(self.job.dataset), "progress": vars(self.progress)})
-            shutil.rmtree(final, ignore_errors=True)
-            written.rename(final)
+            publish(written, final, {**self.job.facts, "step": step, "steps": len(self.job.dataset), "progress": vars(self.progress)})
         finally:
             shutil.rmtree(self._staging, ignore_errors=True)
         prune(self.job.folder, keep=self.job.checkpoints.keep, protect=None)

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from .examples_making import (
+    BatchTokens,
+    Beams,
+    Device,
+    JsonFile,
+    MaxNewTokens,
+    Output,
+    Prompt,
+    Source,
+    Target,
+    check_files,
+    finish,
+    sentences,
+    working,
+)
 
 if TYPE_CHECKING:
     from ..corpora import Pair, Tally
@@ -17,9 +32,9 @@ def diverse(
         list[str],
         typer.Argument(metavar="LANG=FILE...", help="Parallel text of other languages with the hub; {lang} stands for each side."),
     ],
-    source: Annotated[str, typer.Option("--from", help="Language to translate from, as ISO 639-3, BCP 47 or FLORES code.")],
-    target: Annotated[str, typer.Option("--to", help="Language to translate into.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.jsonl", help="Where the examples go.")],
+    source: Source,
+    target: Target,
+    output: Output,
     hub: Annotated[str, typer.Option("--hub", help="The other side of all the pairs; one of the two languages.")] = "eng",
     each: Annotated[int, typer.Option("--each", min=1, help="Examples of a language.")] = 2,
     longest: Annotated[int, typer.Option("--longest", min=1, help="Texts of more words are left out.")] = 40,
@@ -29,12 +44,12 @@ def diverse(
     ] = None,
     lines: Annotated[int | None, typer.Option("--lines", min=1, help="Only N of these, drawn at random.")] = 50,
     model: Annotated[str | None, typer.Option("--model", "-m", help="Out of the hub: what translates them back.")] = None,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="A template's name or YAML file; by default the model's own.")] = None,
-    beams: Annotated[int, typer.Option("--beams", min=1, help="Beams.")] = 1,
-    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Longest output; default twice the source's + 20.")] = None,
-    batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Padded tokens that go through the model together.")] = 4096,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The account as JSON; - for standard output.")] = None,
+    prompt: Prompt = None,
+    beams: Beams = 1,
+    max_new_tokens: MaxNewTokens = None,
+    batch_tokens: BatchTokens = 4096,
+    device: Device = "auto",
+    json_file: JsonFile = None,
 ) -> None:
     """Make examples of several other languages (LDP); out of the hub, examples of your own text translated back with those.
 
@@ -50,7 +65,6 @@ def diverse(
     from ..mining import back_translate, diverse_examples, shots_of
     from ..prompting import ExampleSource, PromptPlan
     from .console import make_console
-    from .examples_making import check_files, finish, sentences, working
 
     console = make_console()
     first, second, middle = find_language(source), find_language(target), find_language(hub)
@@ -100,10 +114,6 @@ def _pools(spelled: list[str], hub: Language, own: Language) -> tuple[dict[Langu
             )
         tally = Tally(f"reading {language.name}")
         files = path.split(",") if "," in path else path
-        pools.setdefault(language, []).extend(read_pairs(CorpusConfig(files, source=_code(language), target=_code(hub)), tally))
+        pools.setdefault(language, []).extend(read_pairs(CorpusConfig(files, source=language.code, target=hub.code), tally))
         tallies.append(tally)
     return pools, tallies
-
-
-def _code(language: Language) -> str:
-    return language.flores or language.bcp47

@@ -6,7 +6,9 @@ import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from ..errors import CorpusError
 from .console import check_outputs, quiet_libraries, translation_bar, write_json_output
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
     from ..mining import Example, Translate
     from ..translator import Progress
 
+# The options that both verbs have.
+Source = Annotated[str, typer.Option("--from", help="Language to translate from, as ISO 639-3, BCP 47 or FLORES code.")]
+Target = Annotated[str, typer.Option("--to", help="Language to translate into.")]
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE.jsonl", help="Where the examples go.")]
+Prompt = Annotated[str | None, typer.Option("--prompt", help="A template's name or YAML file; by default the model's own.")]
+Beams = Annotated[int, typer.Option("--beams", min=1, help="Beams.")]
+MaxNewTokens = Annotated[int | None, typer.Option("--max-new-tokens", help="Longest output; default twice the source's + 20.")]
+BatchTokens = Annotated[int, typer.Option("--batch-tokens", help="Padded tokens that go through the model together.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The account as JSON; - for standard output.")]
+
 
 def sentences(path: str, language: Language, most: int | None, seed: int, longest: int) -> tuple[list[Segment], Tally]:
     """Monolingual text: the usable lines of a file, or so many of them drawn at random, in the order of the file.
@@ -30,7 +43,7 @@ def sentences(path: str, language: Language, most: int | None, seed: int, longes
     from ..corpora import Tally, read_segments
 
     tally = Tally(f"reading {language.name}")
-    found = list(read_segments(CorpusConfig(path, language=language.flores or language.bcp47, max_words=longest), tally))
+    found = list(read_segments(CorpusConfig(path, language=language.code, max_words=longest), tally))
     if most is None or most >= len(found):
         return found, tally
     taken = set(random.Random(f"{seed}\t{language.bcp47}").sample(range(len(found)), most))

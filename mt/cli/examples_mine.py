@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from .examples_making import (
+    BatchTokens,
+    Beams,
+    Device,
+    JsonFile,
+    MaxNewTokens,
+    Output,
+    Prompt,
+    Source,
+    Target,
+    check_files,
+    finish,
+    sentences,
+    working,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,9 +36,9 @@ def mine(
     source_text: Annotated[str, typer.Argument(metavar="SOURCE_TEXT", help="Sentences of the source language, one a line.")],
     target_text: Annotated[str, typer.Argument(metavar="TARGET_TEXT", help="Sentences of the target language: the examples' targets.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A folder, run, Hub id or wheel: the model that will read the examples.")],
-    source: Annotated[str, typer.Option("--from", help="Language to translate from, as ISO 639-3, BCP 47 or FLORES code.")],
-    target: Annotated[str, typer.Option("--to", help="Language to translate into.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.jsonl", help="Where the examples go.")],
+    source: Source,
+    target: Target,
+    output: Output,
     lines: Annotated[int | None, typer.Option("--lines", min=1, help="Only N sentences of each text, drawn at random.")] = 200,
     words: Annotated[int, typer.Option("--words", min=1, help="Most frequent words that the model translates.")] = 500,
     dictionary: Annotated[
@@ -37,12 +52,12 @@ def mine(
     keep: Annotated[int | None, typer.Option("--keep", min=1, help="Only the best N examples.")] = None,
     longest: Annotated[int, typer.Option("--longest", min=1, help="Sentences of more words are left out.")] = 40,
     seed: Annotated[int, typer.Option("--seed", help="Of the sentences that are drawn.")] = 1,
-    prompt: Annotated[str | None, typer.Option("--prompt", help="A template's name or YAML file; by default the model's own.")] = None,
-    beams: Annotated[int, typer.Option("--beams", min=1, help="Beams.")] = 1,
-    max_new_tokens: Annotated[int | None, typer.Option("--max-new-tokens", help="Longest output; default twice the source's + 20.")] = None,
-    batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Padded tokens that go through the model together.")] = 4096,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="The account as JSON; - for standard output.")] = None,
+    prompt: Prompt = None,
+    beams: Beams = 1,
+    max_new_tokens: MaxNewTokens = None,
+    batch_tokens: BatchTokens = 4096,
+    device: Device = "auto",
+    json_file: JsonFile = None,
 ) -> None:
     """Mine examples with a model (SM-UMT): word pairs, word-by-word drafts, back-translation, scores.
 
@@ -57,7 +72,6 @@ def mine(
     from ..mining import MiningSettings
     from ..mining import mine as mine_examples
     from .console import make_console
-    from .examples_making import check_files, finish, sentences, working
 
     console = make_console()
     first, second = find_language(source), find_language(target)

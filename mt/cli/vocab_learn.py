@@ -75,7 +75,7 @@ def learn(
     from ..models import load_tokenizer
 
     settings = LearnSettings(
-        language=target.flores or target.bcp47,
+        language=target.code,
         pieces=DEFAULT_PIECES if pieces is None and min_gain is None else pieces,
         min_gain=min_gain,
         scheme=scheme,

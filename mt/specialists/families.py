@@ -92,5 +92,5 @@ def _code(tokenizer: PreTrainedTokenizerBase, family: Family, language: Language
         # A piece of the vocabulary that happens to be spelled like a code (`fur`) is no language.
         if number is not None and number != tokenizer.unk_token_id and (token in special or family.place == "input"):
             return code, int(number)
-    spelled = family.token.format(code=language.flores or language.bcp47)
+    spelled = family.token.format(code=language.code)
     raise ModelError(f"this model does not know {language.name}: it has no token {spelled}", where=where)

@@ -44,7 +44,7 @@ def main() -> None:
     evaluations: list[Evaluation] = []
     costs: list[dict[str, Any]] = []
     for source, target in _directions(given):
-        test_set = _first(load_test_set("flores200:devtest", source, target), given.sentences)
+        test_set = load_test_set("flores200:devtest", source, target).first(given.sentences)
         shots = _shots(source, target, given.shots)
         systems = []
         for style in given.styles.split(","):
@@ -90,16 +90,6 @@ def _directions(given: argparse.Namespace) -> list[tuple[Language, Language]]:
         found += [(language, english)] if given.into in ("english", "both") else []
         found += [(english, language)] if given.into in ("foreign", "both") else []
     return found
-
-
-def _first(test_set: TestSet, count: int) -> TestSet:
-    assert test_set.sources is not None
-    return replace(
-        test_set,
-        sources=test_set.sources[:count],
-        references=tuple(stream[:count] for stream in test_set.references),
-        documents=test_set.documents[:count] if test_set.documents else None,
-    )
 
 
 def _shots(source: Language, target: Language, count: int) -> tuple[Shot, ...]:

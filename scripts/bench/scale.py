@@ -103,7 +103,7 @@ def _data(source: Language, target: Language, given: argparse.Namespace) -> tupl
         references = (tuple(translation for _, translation in pairs),)
         test_set = TestSet(given.pairs.name, source, target, tuple(text for text, _ in pairs), references)
     else:
-        test_set = _first(load_test_set("flores200:devtest", source, target), given.sentences)
+        test_set = load_test_set("flores200:devtest", source, target).first(given.sentences)
     if given.examples:
         examples = _pairs(given.examples, source, target)
     else:
@@ -115,16 +115,6 @@ def _data(source: Language, target: Language, given: argparse.Namespace) -> tupl
 def _pairs(path: Path, source: Language, target: Language) -> list[tuple[str, str]]:
     corpus = CorpusConfig(str(path), source=source.bcp47, target=target.bcp47)
     return [(pair.source, pair.target) for pair in read_pairs(corpus, Tally())]
-
-
-def _first(test_set: TestSet, count: int) -> TestSet:
-    assert test_set.sources is not None
-    return replace(
-        test_set,
-        sources=test_set.sources[:count],
-        references=tuple(stream[:count] for stream in test_set.references),
-        documents=test_set.documents[:count] if test_set.documents else None,
-    )
 
 
 def _specialist(test_set: TestSet) -> str:

@@ -139,7 +139,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def working(*_: object) -> Iterator[Dictionary]:
         yield Dictionary()
 
-    monkeypatch.setattr("dragoman.mt.cli.examples_making.working", working)
+    for verb in ("mine", "diverse"):
+        monkeypatch.setattr(f"dragoman.mt.cli.examples_{verb}.working", working)
     return tmp_path
 
 

@@ -97,7 +97,7 @@ def read_split(task: Task, folder: Path, language: Language, split: Split, tally
     """
     places = dict(_folders(task, folder))
     if language not in places:
-        known = ", ".join(each.flores or each.iso639_3 for each in places)
+        known = ", ".join(each.code for each in places)
         raise LanguageError(f"{task.name} has no {language.name} here", where=str(folder), allowed=known or "no language is there")
     path = places[language] / task.file.format(split=dict(task.splits)[split])
     table = rows(path, tally, quoted=task.quoted)

@@ -41,7 +41,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "results": [
             {
                 "system": each.system,
-                "language": each.language.flores or each.language.iso639_3,
+                "language": each.language.code,
                 "seed": each.seed,
                 "accuracy": round(each.score.accuracy, 3),
                 "macro_f1": round(each.score.macro_f1, 3),
@@ -50,7 +50,7 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
             for each in comparison.results
         ],
         "means": [
-            {"system": system, "language": language.flores or language.iso639_3, **_summary(comparison.scores(system, language))}
+            {"system": system, "language": language.code, **_summary(comparison.scores(system, language))}
             for system in _systems(comparison)
             for language in comparison.data.languages
             if comparison.scores(system, language)
