@@ -17,19 +17,26 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class DeviceChoice:
     """What a model runs on.
 
-    `device` is a torch device string, `attention` a transformers `attn_implementation`, `reason` a sentence for people.
+    Attributes:
+        device: a torch device string.
+        dtype: of the weights.
+        attention: a transformers `attn_implementation`.
+        reason: a sentence for people.
+        mixed: training multiplies in bfloat16 (`precision.mixed_precision`), whatever the weights are in.
     """
 
     device: str
     dtype: torch.dtype
     attention: str
     reason: str
+    mixed: bool = False
 
 
 def choose_device(device: str = "auto", dtype: str = "auto") -> DeviceChoice:
     """Pick device, dtype and attention; `auto` takes the GPU when there is one.
 
-    CPU: float32 (most CPUs emulate bfloat16, 15 to 100 times slower) and sdpa. CUDA from compute capability 8.0: bfloat16, and
+    CPU: float32 (most CPUs emulate bfloat16, 15 to 100 times slower) and sdpa; CPUs with bfloat16 instructions multiply in it when they train,
+    unless float32 is asked for. CUDA from compute capability 8.0: bfloat16, and
     FlashAttention 2 when it is installed. Older GPUs: float32, because float16 overflows in training.
 
     Args:
@@ -71,9 +78,17 @@ def _own_gpu(gpus: int) -> str:
 
 
 def _on_cpu(dtype: str, reason: str) -> DeviceChoice:
-    chosen = _DTYPES.get(dtype, torch.float32)
-    why = "float32, since bfloat16 is emulated on most CPUs" if dtype == "auto" else f"{dtype} as asked"
-    return DeviceChoice("cpu", chosen, "sdpa", f"{reason}; {why}")
+    if dtype != "auto":
+        return DeviceChoice("cpu", _DTYPES[dtype], "sdpa", f"{reason}; {dtype} as asked", mixed=dtype == "bfloat16")
+    instructions = _bfloat16_instructions()
+    why = f"float32, in training products in bfloat16 ({instructions})" if instructions else "float32, since this CPU emulates bfloat16"
+    return DeviceChoice("cpu", torch.float32, "sdpa", f"{reason}; {why}", mixed=instructions is not None)
+
+
+def _bfloat16_instructions() -> str | None:
+    """The instructions with which this CPU multiplies bfloat16, if it has any."""
+    able = torch.cpu.get_capabilities()
+    return next((name for name in ("amx_bf16", "avx512_bf16") if able.get(name)), None)
 
 
 def _on_cuda(place: str, dtype: str, reason: str) -> DeviceChoice:
@@ -89,4 +104,4 @@ def _on_cuda(place: str, dtype: str, reason: str) -> DeviceChoice:
     why = f"{str(chosen).removeprefix('torch.')} {'as asked' if dtype != 'auto' else f'at compute capability {major}.{minor}'}"
     # FlashAttention 2 has half-precision kernels only, and none before Ampere.
     flash = modern and chosen is torch.bfloat16 and find_spec("flash_attn") is not None
-    return DeviceChoice(place, chosen, "flash_attention_2" if flash else "sdpa", f"{reason}; {why}")
+    return DeviceChoice(place, chosen, "flash_attention_2" if flash else "sdpa", f"{reason}; {why}", mixed=chosen is torch.bfloat16)

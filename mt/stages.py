@@ -161,7 +161,8 @@ class _Run:
             raise ConfigError("the starting model is an adapter itself, which is merged first", where="save", allowed="auto, merged")
         self.model = StageModel(load_starting_model(settings), settings, base_changed=from_adapter, expansion=expansion)
         self._describe_start()
-        self.ceiling = Ceiling(matmul_ceiling(self.model.loaded.choice.device, self.model.loaded.choice.dtype))
+        choice = self.model.loaded.choice
+        self.ceiling = Ceiling(matmul_ceiling(choice.device, torch.bfloat16 if choice.mixed else choice.dtype))
         for stage in self.config.stages:
             if stage.train.is_adapter:
                 check_targets(self.model.loaded.model, stage.train)
@@ -271,7 +272,7 @@ class _Run:
         trainer = StageTrainer(
             self.model.loaded.model,
             self._job(stage, dataset, seed, writer, first=checkpoint is None and stage is self.config.stages[0]),
-            mixed_precision=self.model.loaded.choice.dtype == torch.bfloat16,
+            mixed=self.model.loaded.choice.mixed,
         )
         if writer:
             writer.trainer = trainer

@@ -25,6 +25,7 @@ from .cost import cost_model, real_work
 from .errors import RunError
 from .files import named_errors
 from .losses import target_loss
+from .precision import mixed_precision
 from .processes import Processes
 from .runs import RunFolder
 from .schedules import multiplier
@@ -124,9 +125,10 @@ class StageTrainer(Trainer):
 
     control: Any
 
-    def __init__(self, model: torch.nn.Module, job: StageJob, *, mixed_precision: bool) -> None:
-        self.job = job
+    def __init__(self, model: torch.nn.Module, job: StageJob, *, mixed: bool) -> None:
+        self.job, self._mixed = job, mixed
         self.progress = Progress()
+        on_cpu = next(model.parameters()).device.type == "cpu"
         stage = job.stage
         self.cost = cost_model(model, recompute=stage.batch.recompute)
         arguments = TrainingArguments(
@@ -141,8 +143,8 @@ class StageTrainer(Trainer):
             max_grad_norm=stage.optimizer.clip,
             ddp_find_unused_parameters=False,
             optim=optimizer_for(next(model.parameters()).device),
-            bf16=mixed_precision,
-            use_cpu=next(model.parameters()).device.type == "cpu",
+            bf16=mixed and not on_cpu,  # on a CPU it would also wrap the forward passes of evaluation
+            use_cpu=on_cpu,
             **({"gradient_checkpointing": True} if stage.batch.recompute else {}),
             logging_strategy="steps",
             logging_steps=max(1, job.steps // 50),
@@ -200,9 +202,10 @@ class StageTrainer(Trainer):
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(inputs):
             with self._sync_only(model, last=number == len(inputs) - 1), self.compute_loss_context_manager():
-                loss = target_loss(model, batch) * scale
-                self._refuse_non_finite(loss, batch)
-                self._backward(loss)
+                with mixed_precision(model, enabled=self._mixed, longest=batch.input_ids.shape[1]):
+                    loss = target_loss(model, batch) * scale
+                    self._refuse_non_finite(loss, batch)
+                    self._backward(loss)
             total += loss.detach()
         self.progress.tokens += totals[1]
         self.progress.computed += totals[2]

@@ -1,7 +1,7 @@
 """A small multilingual translation model from scratch, whose encoder `dragoman stack` can put in front of a language model.
 
-    DRAGOMAN_DATA=... python scripts/train_encoder.py scripts/encoders/captions-nusax.yaml run=runs/encoder budget.epochs=3
-    DRAGOMAN_DATA=... python scripts/train_encoder.py scripts/encoders/captions-nusax.yaml run=runs/encoder --resume
+    DRAGOMAN_DATA=... python scripts/train_encoder.py scripts/encoders/captions-nusax-seed.yaml run=runs/encoder budget.epochs=3
+    DRAGOMAN_DATA=... python scripts/train_encoder.py scripts/encoders/captions-nusax-seed.yaml run=runs/encoder --resume
 
 The settings are the fields of `adapters/seq2seq/config.py`; `KEY=VALUE` overrides one. In the run folder: `model/` (an NLLB-type folder:
 safetensors, config, tokenizer), `checkpoints/`, and `result.json` with the test scores, their signatures, seconds, settings and versions.

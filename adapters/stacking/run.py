@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 import yaml
 
 from ...mt.checkpoints import complete_steps, read_manifest, step_folder
@@ -168,7 +167,7 @@ class _Run:
         dataset = StepDataset(data, stage.batch.micro_tokens or _MICRO_TOKENS[device])
         facts = {"stage": stage.name, "plan": data.plan.digest}
         job = StackJob(stage, dataset, self.run, seed, facts, self.config.checkpoints, opening, self.report)
-        trainer = StackTrainer(self.stack, job, mixed_precision=self.loaded.choice.dtype == torch.bfloat16)
+        trainer = StackTrainer(self.stack, job, mixed=self.loaded.choice.mixed)
         steps = complete_steps(folder) if self.options.resume else []
         checkpoint = step_folder(folder, steps[-1]) if steps else None
         if checkpoint:

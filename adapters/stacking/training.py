@@ -18,9 +18,10 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from ...mt.checkpoints import prune, publish, step_folder
 from ...mt.config import CheckpointConfig
 from ...mt.files import named_errors
+from ...mt.precision import mixed_precision
 from ...mt.runs import RunFolder
 from ...mt.schedules import multiplier
-from ...mt.training import Progress, milestones, non_finite_loss
+from ...mt.training import Progress, milestones, non_finite_loss, optimizer_for
 from .config import StackStageConfig
 from .data import StackExample, StepDataset
 from .distillation import distillation_loss, generation_loss, targets
@@ -76,8 +77,9 @@ def choose_moving(stack: StackedModel, kind: str) -> list[str]:
 class StackTrainer(Trainer):
     """Trains one `StackJob`."""
 
-    def __init__(self, stack: StackedModel, job: StackJob, *, mixed_precision: bool) -> None:
-        self.job, self.stack = job, stack
+    def __init__(self, stack: StackedModel, job: StackJob, *, mixed: bool) -> None:
+        self.job, self.stack, self._mixed = job, stack, mixed
+        on_cpu = stack.end.device.type == "cpu"
         self.progress = Progress()
         stage, steps = job.stage, len(job.dataset)
         arguments = TrainingArguments(
@@ -90,9 +92,9 @@ class StackTrainer(Trainer):
             adam_beta2=stage.optimizer.betas[1],
             adam_epsilon=stage.optimizer.epsilon,
             max_grad_norm=stage.optimizer.clip,
-            optim="adamw_torch",
-            bf16=mixed_precision,
-            use_cpu=stack.end.device.type == "cpu",
+            optim=optimizer_for(stack.end.device),
+            bf16=mixed and not on_cpu,
+            use_cpu=on_cpu,
             logging_steps=max(1, steps // 50),
             logging_nan_inf_filter=False,
             save_steps=10**9,  # milestones decide, see _Watch
@@ -124,7 +126,7 @@ class StackTrainer(Trainer):
         weight = sum(len(batch) if distil else targets(batch) for batch in inputs)
         total = torch.zeros((), device=self.args.device)
         for batch in inputs:
-            with self.compute_loss_context_manager():
+            with mixed_precision(self.stack, enabled=self._mixed, longest=batch[0].length):
                 loss = distillation_loss(self.stack, batch, stage.loss) if distil else generation_loss(self.stack, batch, self.job.opening)
                 loss = loss / weight
             self._refuse_non_finite(loss, batch)

@@ -80,7 +80,7 @@ def tasks(
     begun = time.perf_counter()
     opened = load_stack(stack, device=device, dtype=dtype)
     read = _read(found, folder, languages, rows, opened, console)
-    subject = subject_of(opened.model, opened.tokenizer, opened.identity, longest=longest)
+    subject = subject_of(opened.model, opened.tokenizer, opened.identity, longest=longest, mixed=opened.loaded.choice.mixed)
     if subject.translate is None and "translate-test" in settings.systems:
         console.print(
             "no translate-test: how to ask this encoder's translation model for English is not known", style="yellow", markup=False

@@ -149,7 +149,7 @@ def our_trainer(model: Any, examples: ExampleSet, members: Sequence[int], folder
         plan_of(examples, members, in_order), examples, layout=layout_for("auto", device), micro_tokens=MICRO_TOKENS[device], padding=0
     )
     job = StageJob(stage, dataset, RunFolder(folder), seed=1, facts={}, checkpoints=CheckpointConfig())
-    return StageTrainer(model, job, mixed_precision=device == "cuda")
+    return StageTrainer(model, job, mixed=device == "cuda")
 
 
 def plan_of(examples: ExampleSet, members: Sequence[int], in_order: bool) -> Plan:

@@ -10,7 +10,7 @@ from ....mt.errors import ConfigError, LanguageError, ModelError
 from ....mt.languages import Language, find_language
 from ..encoder import SourceEncoder
 from .readers import ENGLISH
-from .reading import Cuts, Padding
+from .reading import Cuts, Padding, Read
 from .subject import Subject
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 LONGEST = 256
 
 
-def subject_of(stack: StackedModel, tokenizer: PreTrainedTokenizerBase, identity: str, *, longest: int | None = None) -> Subject:
+def subject_of(
+    stack: StackedModel, tokenizer: PreTrainedTokenizerBase, identity: str, *, longest: int | None = None, mixed: bool = False
+) -> Subject:
     """The stack's three ways from text to vectors. Projection and end vector no longer want gradients: in tasks only LoRA moves.
 
     Args:
@@ -30,11 +32,13 @@ def subject_of(stack: StackedModel, tokenizer: PreTrainedTokenizerBase, identity
         tokenizer: the language model's.
         identity: source and revision of the language model.
         longest: tokens read of a text, by either tokenizer; None for 256, or what the encoder reads if that is less.
+        mixed: read in bfloat16 products, see `DeviceChoice.mixed`.
 
     Raises:
         ConfigError: the encoder cannot read so many.
         ModelError: the adapter is merged, so that there is nothing to train.
     """
+    from ....mt.precision import mixed_precision
     from ..model import masked_mean
 
     encoder = stack.encoder
@@ -45,6 +49,13 @@ def subject_of(stack: StackedModel, tokenizer: PreTrainedTokenizerBase, identity
         raise ModelError("the stack's adapter is merged into the language model", hint="load the stack without merging")
     stack.requires_grad_(False)
 
+    def with_precision(read: Read) -> Read:
+        def wrapped(ids: Tensor, mask: Tensor) -> Tensor:
+            with mixed_precision(stack, enabled=mixed, longest=ids.shape[1]):
+                return read(ids, mask)
+
+        return wrapped
+
     def read_encoder(ids: Tensor, mask: Tensor) -> Tensor:
         return masked_mean(encoder.states(ids, mask), mask)
 
@@ -54,8 +65,8 @@ def subject_of(stack: StackedModel, tokenizer: PreTrainedTokenizerBase, identity
         adapter=str(stack.llm.active_adapter),
         identity=identity,
         tokenizer=tokenizer,
-        read_text=stack.text_pooled,
-        read_source=stack.pooled,
+        read_text=with_precision(stack.text_pooled),
+        read_source=with_precision(stack.pooled),
         read_encoder=read_encoder,
         encode=encoder.rows,
         text_padding=Padding(int(tokenizer.pad_token_id or 0), device),
