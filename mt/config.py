@@ -139,6 +139,23 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class PreferenceConfig:
+    """A stage that learns which of two translations is better, without a reference model (see `mt.preference_loss`).
+
+    `cpo`: Contrastive Preference Optimization (Xu et al. 2024, arXiv 2401.08417). `arpo`: Adaptive Rejection Preference Optimization
+    (X-ALMA, arXiv 2410.03115), which rejects less where the two are about as likely.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    loss: Literal["cpo", "arpo"] = "cpo"
+    beta: float = 0.1  # what a nat between the two counts in the contrast
+    nll_weight: float = 1.0  # of the chosen translation's cross-entropy beside the contrast
+    arpo_scale: float = 0.9  # arpo: the share tau of the rejected side is scale * exp(rate * distance) - 1, at most 1
+    arpo_rate: float = 0.4  # arpo: distance is that of the two mean log-probabilities a token, nats
+
+
+@dataclass(frozen=True)
 class StageConfig:
     """One stage of training: what it reads, what it moves, how fast and how long."""
 
@@ -154,6 +171,7 @@ class StageConfig:
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     evaluate_every: float | int | None = 0.5  # below 1 a share of the stage's steps, else a number of steps; null: only at the end
     keep_best: bool = True  # end with the checkpoint of the best dev score; false: with the last one
+    preference: PreferenceConfig | None = None  # the corpora are preferences, and the loss is one of these
 
 
 @dataclass(frozen=True)

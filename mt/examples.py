@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .prompting.training import TermPrompts
 
-Ids = npt.NDArray[np.int32]
+Column: TypeAlias = "array[int] | npt.NDArray[Any]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,36 +44,43 @@ class Example:
     origin: Origin
 
 
-@dataclass
-class ExampleSet:
-    """Many examples in three flat arrays: 4 bytes a token, so that a corpus of 100M tokens takes 400 MB."""
+class Examples:
+    """Many tokenised examples in flat columns, in memory (`ExampleSet`) or on disk (`token_files.StoredExamples`).
 
-    tokens: array[int] = field(default_factory=lambda: array("i"))
-    ends: array[int] = field(default_factory=lambda: array("q"))
-    target_starts: array[int] = field(default_factory=lambda: array("i"))
-    lines: array[int] = field(default_factory=lambda: array("q"))
-    files: dict[str, int] = field(default_factory=dict)
-    file_of: array[int] = field(default_factory=lambda: array("i"))
+    Attributes:
+        tokens: ids of all examples, end to end.
+        ends: (N,) where each example ends in `tokens`.
+        target_starts: (N,) see `Example`.
+        lines: (N,) line of each in its file.
+        file_of: (N,) number of that file in `names`.
+        names: files, in the order they were met.
+    """
 
-    def add(self, example: Example) -> None:
-        """Append one example."""
-        assert 1 <= example.target_start < len(example.ids), "an example must have something to predict"
-        self.tokens.extend(example.ids)
-        self.ends.append(len(self.tokens))
-        self.target_starts.append(example.target_start)
-        self.lines.append(example.origin.line)
-        self.file_of.append(self.files.setdefault(example.origin.file, len(self.files)))
+    tokens: Column
+    ends: Column
+    target_starts: Column
+    lines: Column
+    file_of: Column
+    names: list[str]
 
     def __len__(self) -> int:
         return len(self.ends)
 
     def __getitem__(self, index: int) -> Example:
         start = self.ends[index - 1] if index else 0
-        return Example(self.tokens[start : self.ends[index]], self.target_starts[index], self.origin(index))
+        return Example(self._ids(start, self.ends[index]), int(self.target_starts[index]), self.origin(index))
+
+    def _ids(self, start: int, end: int) -> array[int]:
+        """Ids of a stretch of `tokens`, as plain numbers in memory."""
+        raise NotImplementedError
+
+    def length(self, index: int) -> int:
+        """Tokens of one example, without reading them."""
+        return int(self.ends[index] - (self.ends[index - 1] if index else 0))
 
     def origin(self, index: int) -> Origin:
         """Where example `index` was read."""
-        return Origin(list(self.files)[self.file_of[index]], self.lines[index])
+        return Origin(self.names[self.file_of[index]], int(self.lines[index]))
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """(N,) tokens of each example."""
@@ -83,7 +90,54 @@ class ExampleSet:
 
     def target_lengths(self) -> npt.NDArray[np.int64]:
         """(N,) tokens of each example that carry loss."""
-        return self.lengths() - np.array(self.target_starts, dtype=np.int64)
+        return self.lengths() - np.asarray(self.target_starts, dtype=np.int64)
+
+    def last_tokens(self) -> npt.NDArray[np.int64]:
+        """(N,) the last id of each example."""
+        return np.asarray(np.asarray(self.tokens)[np.asarray(self.ends) - 1], dtype=np.int64)
+
+
+class ExampleSink(Protocol):
+    """Where examples go one by one: into memory, or to disk."""
+
+    def add(self, example: Example) -> None:
+        """Append one example."""
+
+    def __len__(self) -> int:
+        """Examples so far."""
+
+
+@dataclass
+class ExampleSet(Examples):
+    """Examples in memory: 4 bytes a token, so that a corpus of 100M tokens takes 400 MB."""
+
+    tokens: array[int] = field(default_factory=lambda: array("i"))
+    ends: array[int] = field(default_factory=lambda: array("q"))
+    target_starts: array[int] = field(default_factory=lambda: array("i"))
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    file_of: array[int] = field(default_factory=lambda: array("i"))
+    names: list[str] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)  # of the names
+
+    def add(self, example: Example) -> None:
+        """Append one example."""
+        assert 1 <= example.target_start < len(example.ids), "an example must have something to predict"
+        self.tokens.extend(example.ids)
+        self.ends.append(len(self.tokens))
+        self.target_starts.append(example.target_start)
+        self.lines.append(example.origin.line)
+        self.file_of.append(file_number(example.origin.file, self.names, self.numbers))
+
+    def _ids(self, start: int, end: int) -> array[int]:
+        return self.tokens[start:end]
+
+
+def file_number(file: str, names: list[str], numbers: dict[str, int]) -> int:
+    """The number of a file, which is added to both if it is new."""
+    number = numbers.setdefault(file, len(names))
+    if number == len(names):
+        names.append(file)
+    return number
 
 
 def pair_examples(

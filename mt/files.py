@@ -48,6 +48,12 @@ def check_writable(path: Path) -> None:
         raise ConfigError("cannot be written", where=path, allowed="a file in a folder you may write to")
 
 
+def may_write(path: Path) -> bool:
+    """Whether something could be made at `path`: the nearest folder above it that exists is one we may write to."""
+    there = nearest_there(path)
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
+
+
 def is_special(path: Path) -> bool:
     """Something that is there and no regular file: a device or pipe to write into, never to put a file in the place of."""
     return path.exists() and not path.is_file()

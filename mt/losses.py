@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils.checkpoint import checkpoint
 
 from ..adapters.ahead import has_ahead
 from .batches import IGNORED, MicroBatch
@@ -30,12 +31,10 @@ def target_loss(model: nn.Module, batch: MicroBatch) -> torch.Tensor:
 
     A model with a second head (`adapters.ahead`) adds that head's loss, for every position whose next two tokens both are targets.
     """
-    bare: Any = model.module if isinstance(model, DistributedDataParallel) else model
-    device = next(model.parameters()).device
-    labels = batch.labels.to(device)
+    bare = _bare(model)
+    labels = batch.labels.to(next(model.parameters()).device)
     wanted = labels != IGNORED
-    with _HeadInput(bare, wanted, inside=not may_chunk(bare)) as head:
-        logits = model(**_inputs(batch, device), use_cache=False).logits
+    head, logits = _up_to_head(model, batch, wanted)
     if head.inside:
         loss = cross_entropy(logits[0].float(), labels[wanted], reduction="sum")
     else:
@@ -43,6 +42,41 @@ def target_loss(model: nn.Module, batch: MicroBatch) -> torch.Tensor:
     if has_ahead(bare):
         loss = loss + _ahead_loss(bare, head.states, labels)
     return loss
+
+
+def target_token_losses(model: nn.Module, batch: MicroBatch) -> torch.Tensor:
+    """(N,) negative log-likelihood (nats) of each of a micro-batch's target tokens, example after example.
+
+    The head's work is done at target positions only, as in `target_loss`. Where all of them would take more than a chunk, each chunk's
+    logits are computed once more in the backward pass instead of being kept: what a token's loss weighs is known only then.
+    """
+    labels = batch.labels.to(next(model.parameters()).device)
+    wanted = labels != IGNORED
+    head, logits = _up_to_head(model, batch, wanted)
+    if head.inside:
+        return cross_entropy(logits[0].float(), labels[wanted], reduction="none")
+    return chunked_token_losses(_bare(model).get_output_embeddings(), head.states[wanted], labels[wanted])
+
+
+def chunked_token_losses(head: nn.Module, states: torch.Tensor, labels: torch.Tensor, positions: int | None = None) -> torch.Tensor:
+    """(N,) cross-entropy of each row of `head(states)`; arguments as in `chunked_loss`."""
+    size = positions or _chunk_positions(head, states)
+    if len(labels) <= size:
+        return _piece(head, states, labels, "none")
+    pieces = [checkpoint(_piece, head, *piece, "none", use_reentrant=False) for piece in _pieces(states, labels, size)]
+    return torch.cat(pieces)
+
+
+def _bare(model: nn.Module) -> Any:
+    return model.module if isinstance(model, DistributedDataParallel) else model
+
+
+def _up_to_head(model: nn.Module, batch: MicroBatch, wanted: torch.Tensor) -> tuple[_HeadInput, torch.Tensor]:
+    """The states (B, T, d) that go into the head, and its logits (1, N, V) at `wanted` positions where they must be made `inside`."""
+    bare = _bare(model)
+    with _HeadInput(bare, wanted, inside=not may_chunk(bare)) as head:
+        logits = model(**_inputs(batch, wanted.device), use_cache=False).logits
+    return head, logits
 
 
 def _inputs(batch: MicroBatch, device: torch.device) -> dict[str, Any]:
@@ -102,7 +136,7 @@ def chunked_loss(head: nn.Module, states: torch.Tensor, labels: torch.Tensor, po
         labels: (N,) ids.
         positions: rows of a chunk; by default so many that their float32 logits fill `CHUNK_BYTES`.
     """
-    size = positions or max(1, CHUNK_BYTES.get(states.device.type, 2**27) // (4 * _rows(head)))
+    size = positions or _chunk_positions(head, states)
     if len(labels) <= size:
         return _piece(head, states, labels)
     if not torch.is_grad_enabled():
@@ -110,6 +144,10 @@ def chunked_loss(head: nn.Module, states: torch.Tensor, labels: torch.Tensor, po
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     loss: torch.Tensor = _ChunkedLoss.apply(head, labels, size, states, *trained)  # type: ignore[no-untyped-call]
     return loss
+
+
+def _chunk_positions(head: nn.Module, states: torch.Tensor) -> int:
+    return max(1, CHUNK_BYTES.get(states.device.type, 2**27) // (4 * _rows(head)))
 
 
 def _rows(head: Any) -> int:
@@ -121,8 +159,8 @@ def _pieces(states: torch.Tensor, labels: torch.Tensor, size: int) -> Sequence[t
     return list(zip(states.split(size), labels.split(size), strict=True))
 
 
-def _piece(head: nn.Module, states: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return cross_entropy(head(states).float(), labels, reduction="sum")
+def _piece(head: nn.Module, states: torch.Tensor, labels: torch.Tensor, reduction: str = "sum") -> torch.Tensor:
+    return cross_entropy(head(states).float(), labels, reduction=reduction)
 
 
 class _ChunkedLoss(torch.autograd.Function):

@@ -41,11 +41,13 @@ class Plan:
         steps: for each optimizer step the indices of its examples.
         tokens: (S,) real (non-padding) tokens of each step.
         draws: sequences taken from each stream.
+        together: so many neighbours of a step belong to one forward pass (2 for a preference's chosen and rejected side).
     """
 
     steps: list[Indices]
     tokens: npt.NDArray[np.int64]
     draws: dict[str, int]
+    together: int = 1
 
     @property
     def digest(self) -> str:
@@ -91,6 +93,7 @@ def make_plan(
     budget: BudgetConfig,
     sequences_per_step: int,
     seed: Sequence[int],
+    together: int = 1,
 ) -> Plan:
     """Draw sequences by the mixture until the budget is met, and deal them to steps of like length.
 
@@ -101,6 +104,7 @@ def make_plan(
         budget: where to stop; a token budget ends with the step that reaches it.
         sequences_per_step: pairs or blocks per optimizer step.
         seed: entropy for the order.
+        together: as in `Plan`; every sequence is so many examples.
 
     Raises:
         ConfigError: there is nothing to draw, or the budget is thousands of passes over it.
@@ -131,7 +135,7 @@ def make_plan(
             steps.append(members)
             tokens.append(int(lengths[members].sum()))
             left -= len(step) if limit is not None else tokens[-1] if budget.tokens is not None else 1
-    return Plan(steps, np.asarray(tokens, dtype=np.int64), draws)
+    return Plan(steps, np.asarray(tokens, dtype=np.int64), draws, together)
 
 
 def _check_passes(budget: BudgetConfig, sequences: int, sequences_per_step: int, tokens: int) -> None:

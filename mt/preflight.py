@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,9 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from .batches import StepDataset
+from .config import PreferenceConfig
 from .cost import Ceiling, CostModel, cost_model, real_work, spoken
 from .examples import Example, end_of_text
 from .losses import CHUNK_BYTES, target_loss
+from .preference_loss import StepSize, preference_loss
 from .stage_data import StageData
 
 if TYPE_CHECKING:
@@ -46,7 +49,6 @@ def summarise(name: str, data: StageData, dataset: StepDataset, tokenizer: PreTr
     """The numbers of one stage."""
     lengths = data.examples.lengths()
     end = end_of_text(tokenizer)
-    ends = np.frombuffer(data.examples.tokens, dtype=np.int32)[np.frombuffer(data.examples.ends, dtype=np.int64) - 1]
     quantiles = (int(np.percentile(lengths, 50)), int(np.percentile(lengths, 95)), int(lengths.max()))
     return StageSummary(
         name,
@@ -55,13 +57,15 @@ def summarise(name: str, data: StageData, dataset: StepDataset, tokenizer: PreTr
         data.target_tokens,
         dataset.padding_share(),
         quantiles,
-        float(np.mean(ends == end)),
+        float(np.mean(data.examples.last_tokens() == end)),
     )
 
 
 def show_stage(console: Console, summary: StageSummary, data: StageData) -> None:
     """Print the summary, the streams, what was skipped and where."""
     console.rule(f"[bold]stage {summary.name}[/]")
+    if data.told:
+        console.print(Text(data.told, style="dim"))
     table = Table("corpus", "examples", "sequences drawn", box=None, pad_edge=False)
     for label, count in data.streams.items():
         table.add_row(Text(label), f"{count:,}", f"{data.plan.draws.get(label, 0):,}")
@@ -81,7 +85,14 @@ def show_stage(console: Console, summary: StageSummary, data: StageData) -> None
     )
 
 
-def show_example(console: Console, example: Example, tokenizer: PreTrainedTokenizerBase) -> None:
+def show_first(console: Console, data: StageData, tokenizer: PreTrainedTokenizerBase) -> None:
+    """The first example of the first step; of a preference both sides."""
+    titles = ["first example"] if data.plan.together == 1 else ["first preference, chosen", "the same, rejected"]
+    for title, index in zip(titles, data.plan.steps[0].tolist(), strict=False):
+        show_example(console, data.examples[index], tokenizer, title)
+
+
+def show_example(console: Console, example: Example, tokenizer: PreTrainedTokenizerBase, title: str) -> None:
     """One example as the model sees it: context dim, trained tokens green, token borders as a thin bar."""
     pieces = [str(tokenizer.decode([i])) for i in example.ids]
     shown = Text()
@@ -90,7 +101,7 @@ def show_example(console: Console, example: Example, tokenizer: PreTrainedTokeni
         shown.append(piece.replace("\n", "⏎\n"), style="bold green" if trained else "dim")
         if trained:
             shown.append("|", style="dim")
-    console.print(Text(f"first example ({example.origin}); dim: context only, green: trained", style="italic"))
+    console.print(Text(f"{title} ({example.origin}); dim: context only, green: trained", style="italic"))
     console.print(shown)
 
 
@@ -120,10 +131,10 @@ class Estimate:
         ]
 
 
-def estimate(model: torch.nn.Module, dataset: StepDataset) -> Estimate:
+def estimate(model: torch.nn.Module, dataset: StepDataset, preference: PreferenceConfig | None = None) -> Estimate:
     """Time one forward and backward pass on a typical step (after a warm-up) and add up weights, gradients, optimizer and activations.
 
-    Neither weights, gradients nor the random state are different afterwards.
+    Neither weights, gradients nor the random state are different afterwards. `preference` is the stage's, where it has one.
     """
     random_state = torch.random.get_rng_state()
     order = np.argsort(dataset.plan.tokens)
@@ -131,11 +142,12 @@ def estimate(model: torch.nn.Module, dataset: StepDataset) -> Estimate:
     largest = max(dataset[int(order[-1])], key=lambda batch: batch.padded_tokens)
     model.train()
     try:
-        target_loss(model, batches[0]).backward()
+        loss = partial(preference_loss, settings=preference, step=StepSize.of(batches)) if preference else target_loss
+        loss(model, batches[0]).backward()
         _wait()
         started = time.perf_counter()
         for batch in batches:
-            target_loss(model, batch).backward()
+            loss(model, batch).backward()
         _wait()
         seconds = time.perf_counter() - started
     finally:

@@ -62,8 +62,15 @@ def check_for_several(config: RunConfig, processes: Processes) -> None:
     """Refuse before anything is written what several processes cannot do together.
 
     Raises:
-        RunError: the recipe makes a new vocabulary, which one process does.
+        RunError: the recipe makes a new vocabulary, which one process does, or has a preference stage.
     """
+    preferences = [stage.name for stage in config.stages if stage.preference is not None]
+    if processes.count > 1 and preferences:
+        raise RunError(
+            f"{processes.count} processes were started, and stage {preferences[0]} learns from preferences",
+            allowed="one process",
+            hint="train that stage by itself: a recipe whose model.source is the run before it",
+        )
     if processes.count > 1 and config.vocabulary is not None:
         raise RunError(
             f"{processes.count} processes were started, and the recipe makes a new vocabulary",

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from transformers import TrainerCallback
 
+from .preference_loss import MEANS
 from .runs import RunFolder
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ class MetricsWriter(TrainerCallback):
             "tokens_per_second": round(speed, 1),
             "padding": round(1 - done.tokens / done.computed, 4) if done.computed else 0.0,
             "seconds": round(done.seconds, 2),
+            **self.trainer.preferred.report(),
         }
         self.run.append(event)
         self.bar.update(state, event)
         if self._tensorboard:
-            for name in ("loss", "grad_norm", "learning_rate", "tokens_per_second"):
-                if event[name] is not None:
+            for name in ("loss", "grad_norm", "learning_rate", "tokens_per_second", *MEANS):
+                if event.get(name) is not None:
                     self._tensorboard.add_scalar(f"{self.stage}/{name}", event[name], state.global_step)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any) -> None:  # noqa: ARG002
@@ -115,8 +117,9 @@ class _ProgressLine:
         speed = event["tokens_per_second"]
         left = (self.total_tokens - event["tokens"]) / speed if speed and speed == speed else math.nan
         eta = f"{int(left // 60)}:{int(left % 60):02d}" if left == left else "?"
+        means = "".join(f"  {name} {event[name]:.2f}" for name in MEANS if name in event)
         text = (
-            f"step {state.global_step}/{state.max_steps}  loss {event['loss']:.3f}  {speed:.0f} tokens/s"
+            f"step {state.global_step}/{state.max_steps}  loss {event['loss']:.3f}{means}  {speed:.0f} tokens/s"
             f"  padding {100 * event['padding']:.1f}%  ETA {eta}"
         )
         if self._bar:

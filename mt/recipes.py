@@ -22,6 +22,7 @@ Settings = TypeVar("Settings")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MOST_VALUES = 100_000
+_YOUNGER_STAGE_KEYS: Mapping[str, Any] = {"preference": None}  # left out of a resolved recipe at these values
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
 
@@ -281,12 +282,35 @@ def _check_stage(stage: StageConfig, at: str) -> None:
         raise ConfigError("a second head cannot be kept in an adapter", where=f"{at}.train.predict_ahead", allowed="method full or 2x2ls")
     for corpus in stage.corpora:
         check_corpus(corpus, f"{at}.corpora")
+    if stage.preference is not None:
+        _check_preference_stage(stage, at)
     given = [f.name for f in dataclasses.fields(stage.budget) if getattr(stage.budget, f.name) is not None]
     if len(given) != 1:
         raise ConfigError(f"given: {', '.join(given) or 'none'}", where=f"{at}.budget", allowed="exactly one of tokens, steps, epochs")
     replayed = [corpus.replay for corpus in stage.corpora]
     if stage.mixture.replay is not None and (not any(replayed) or all(replayed)):
         raise ConfigError("a replay share needs corpora marked `replay: true` and others", where=f"{at}.mixture.replay")
+
+
+def _check_preference_stage(stage: StageConfig, at: str) -> None:
+    """What a stage that learns from preferences cannot do: they are JSONL with one direction and three texts, and the loss is their own."""
+    if stage.train.predict_ahead:
+        problem = "a preference stage has no second head"
+        raise ConfigError(problem, where=f"{at}.train.predict_ahead", allowed="a preference stage without it")
+    for number, corpus in enumerate(stage.corpora):
+        where = f"{at}.corpora.{corpus.name or number}"
+        if corpus.language:
+            raise ConfigError("a preference stage reads no monolingual corpus", where=where, allowed="`source` and `target`")
+        if corpus.interlinear or corpus.lexicon:
+            problem = f"preferences cannot be {'interlinear' if corpus.interlinear else 'trained with a lexicon'}"
+            raise ConfigError(problem, where=where, allowed="a corpus without it, or a stage without `preference`")
+        if corpus.directions != "forward":
+            raise ConfigError("a preference has one direction, from `source` to `target`", where=f"{where}.directions", allowed="forward")
+        if corpus.format not in ("auto", "jsonl"):
+            raise ConfigError(f"preferences are not read from {corpus.format}", where=f"{where}.format", allowed="auto, jsonl")
+        if corpus.columns is not None and len(corpus.columns) != 3:
+            given = f"{len(corpus.columns)} keys are given"
+            raise ConfigError(given, where=f"{where}.columns", allowed="three: the source's, the chosen and the rejected translation's")
 
 
 def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None) -> None:
@@ -313,7 +337,14 @@ def check_corpus(corpus: CorpusConfig, at: str, *, parallel: bool | None = None)
 
 def dump_recipe(config: RunConfig) -> str:
     """The resolved recipe as YAML: what is saved beside a run, and loads again to an equal `RunConfig`."""
-    return yaml.safe_dump(plain_tree(dataclasses.asdict(config)), sort_keys=False, allow_unicode=True)
+    tree = plain_tree(dataclasses.asdict(config))
+    tree["stages"] = [_without_younger(stage) for stage in tree["stages"]]
+    return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
+
+
+def _without_younger(stage: Mapping[str, Any]) -> dict[str, Any]:
+    # A run that was started before a key existed must find the digest of its recipe unchanged.
+    return {key: value for key, value in stage.items() if key not in _YOUNGER_STAGE_KEYS or value != _YOUNGER_STAGE_KEYS[key]}
 
 
 def plain_tree(node: Any) -> Any:

@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..vocab.fertility import Fertility, measure_fertility
+from .cache import is_complete
 from .config import CorpusConfig, RunConfig, StageConfig
-from .corpora import read_pairs, read_segments
-from .corpora.records import Pair, Segment
+from .corpora import read_pairs, read_preferences, read_segments
+from .corpora.records import Pair, Preference, Segment
 from .corpora.tally import Tally
 from .errors import CorpusError
-from .examples import Example, ExampleSet, document_examples, interlinear_segments, pair_examples
+from .examples import Example, Examples, ExampleSet, ExampleSink, document_examples, interlinear_segments, pair_examples
+from .files import may_write
 from .languages import Language, find_language
-from .plan import Plan, Stream, block_sequences, make_plan
+from .plan import Indices, Plan, Stream, block_sequences, make_plan
+from .preferences import SIDES, preference_examples, preference_sequences
 from .prompts import PromptTemplate
+from .stage_tokens import CorporaAccount, Span, column_codes, stage_folder
+from .token_files import stored_examples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,13 +43,15 @@ class StageData:
         tallies: for each corpus and direction what was kept and skipped in reading and in tokenising, with places.
         streams: for each corpus and direction the number of examples.
         fertility: for each language in it what the tokenizer spends on a sample of its text.
+        told: where the tokens lie, for people.
     """
 
-    examples: ExampleSet
+    examples: Examples
     plan: Plan
     tallies: dict[str, list[Tally]]
     streams: dict[str, int]
     fertility: dict[str, Fertility]
+    told: str | None = None
 
     @property
     def target_tokens(self) -> int:
@@ -53,35 +60,29 @@ class StageData:
         return int(sum(targets[step].sum() for step in self.plan.steps))
 
 
-def build_stage(config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate) -> StageData:
+def build_stage(
+    config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, *, on_disk: bool = False
+) -> StageData:
     """Read, tokenise and plan stage `number` of a recipe.
+
+    Args:
+        config: the recipe.
+        number: position of the stage.
+        tokenizer: of the model that is trained.
+        template: of the prompts.
+        on_disk: tokens go to the cache and are read from there, also by later runs that need the same; else they are kept in memory.
 
     Raises:
         CorpusError: a file is missing, misaligned or holds no usable row.
     """
     stage = config.stages[number]
-    examples = ExampleSet()
-    tallies: dict[str, list[Tally]] = {}
-    streams: list[Stream] = []
-    samples: Samples = {}
+    examples, corpora, told = _tokenised(stage, tokenizer, template, config.seed, on_disk=on_disk)
     rng = np.random.default_rng([config.seed, number, 1])
-    for position, corpus in enumerate(stage.corpora):
-        for label, oriented in directions(corpus, position):
-            reading, tokenising = Tally(), Tally("tokenising")
-            first = len(examples)
-            for example in _corpus_examples(oriented, stage, tokenizer, template, config.seed, reading, tokenising, samples):
-                examples.add(example)
-            if len(examples) == first:
-                raise CorpusError("no usable row", where=label, allowed="; ".join([*reading.lines(), *tokenising.lines()]))
-            indices = range(first, len(examples))
-            whole = corpus.language is not None or corpus.interlinear
-            sequences = (
-                block_sequences(indices, examples.lengths(), stage.batch.max_length, rng)
-                if whole
-                else [np.asarray([index], dtype=np.int64) for index in indices]
-            )
-            tallies[label] = [reading, tokenising]
-            streams.append(Stream(label, sequences, oriented.weight, corpus.replay))
+    every = [oriented for _, oriented in _labelled(stage)]
+    streams = [
+        Stream(label, _sequences(oriented, stage, range(first, stop), examples, rng), oriented.weight, oriented.replay)
+        for (label, first, stop), oriented in zip(corpora.spans, every, strict=True)
+    ]
     plan = make_plan(
         streams,
         examples.lengths(),
@@ -89,10 +90,60 @@ def build_stage(config: RunConfig, number: int, tokenizer: PreTrainedTokenizerBa
         budget=stage.budget,
         sequences_per_step=stage.batch.sequences,
         seed=[config.seed, number, 2],
+        together=SIDES if stage.preference is not None else 1,
     )
     counts = {stream.name: sum(len(sequence) for sequence in stream.sequences) for stream in streams}
+    return StageData(examples, plan, corpora.tallies, counts, corpora.fertility, told)
+
+
+def _tokenised(
+    stage: StageConfig, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, seed: int, *, on_disk: bool
+) -> tuple[Examples, CorporaAccount, str | None]:
+    """A stage's examples, in memory or on disk, and a line about where on disk."""
+
+    def tokenise(sink: ExampleSink) -> CorporaAccount:
+        return _tokenise(stage, tokenizer, template, seed, sink)
+
+    folder = stage_folder(stage, tokenizer, template, seed) if on_disk else None
+    if folder is None or not (is_complete(folder) or may_write(folder)):
+        examples = ExampleSet()
+        return examples, tokenise(examples), f"tokens are kept in memory, since {folder} cannot be written" if folder else None
+    stored, account, told = stored_examples(folder, column_codes(tokenizer), lambda sink: tokenise(sink).to_json())
+    return stored, CorporaAccount.from_json(account), told
+
+
+def _tokenise(
+    stage: StageConfig, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, seed: int, sink: ExampleSink
+) -> CorporaAccount:
+    spans: list[Span] = []
+    tallies: dict[str, list[Tally]] = {}
+    samples: Samples = {}
+    for label, oriented in _labelled(stage):
+        reading, tokenising = Tally(), Tally("tokenising")
+        first = len(sink)
+        for example in _corpus_examples(oriented, stage, tokenizer, template, seed, reading, tokenising, samples):
+            sink.add(example)
+        if len(sink) == first:
+            raise CorpusError("no usable row", where=label, allowed="; ".join([*reading.lines(), *tokenising.lines()]))
+        tallies[label] = [reading, tokenising]
+        spans.append((label, first, len(sink)))
     fertility = {language.name: measure_fertility(texts, tokenizer, language) for language, texts in samples.items()}
-    return StageData(examples, plan, tallies, counts, fertility)
+    return CorporaAccount(spans, tallies, fertility)
+
+
+def _labelled(stage: StageConfig) -> Iterator[tuple[str, CorpusConfig]]:
+    """Every corpus of a stage in every direction, with its label."""
+    for position, corpus in enumerate(stage.corpora):
+        yield from directions(corpus, position)
+
+
+def _sequences(corpus: CorpusConfig, stage: StageConfig, indices: range, examples: Examples, rng: np.random.Generator) -> list[Indices]:
+    """A corpus's examples as the plan draws them: blocks of documents, both sides of a preference, or pairs one by one."""
+    if corpus.language is not None or corpus.interlinear:
+        return block_sequences(indices, examples.lengths(), stage.batch.max_length, rng)
+    if stage.preference is not None:
+        return preference_sequences(indices)
+    return [np.asarray([index], dtype=np.int64) for index in indices]
 
 
 def directions(corpus: CorpusConfig, position: int = 0) -> Iterator[tuple[str, CorpusConfig]]:
@@ -134,6 +185,11 @@ def _corpus_examples(
     if corpus.language:
         segments = _sampled_segments(read_segments(corpus, reading), find_language(corpus.language), samples)
         return document_examples(segments, tokenizer, batch.max_length, batch.long_rows, tokenising)
+    if stage.preference is not None:
+        assert corpus.source and corpus.target
+        source, target = find_language(corpus.source), find_language(corpus.target)
+        preferences = _sampled_preferences(read_preferences(corpus, reading), source, target, samples)
+        return preference_examples(preferences, tokenizer, template, source, target, batch.max_length, tokenising)
     source, target, pairs = oriented_pairs(corpus, reading)
     pairs = _sampled_pairs(pairs, source, target, samples)
     if corpus.interlinear:
@@ -168,6 +224,15 @@ def _sampled_segments(segments: Iterator[Segment], language: Language, samples: 
         if len(kept) < SAMPLE:
             kept.append(segment.text)
         yield segment
+
+
+def _sampled_preferences(preferences: Iterator[Preference], source: Language, target: Language, samples: Samples) -> Iterator[Preference]:
+    sources, targets = samples.setdefault(source, []), samples.setdefault(target, [])
+    for preference in preferences:
+        for kept, text in ((sources, preference.source), (targets, preference.chosen)):
+            if len(kept) < SAMPLE:
+                kept.append(text)
+        yield preference
 
 
 def _sampled_pairs(pairs: Iterator[Pair], source: Language, target: Language, samples: Samples) -> Iterator[Pair]:

@@ -32,7 +32,7 @@ from .model_card import model_card
 from .model_facts import FACTS_FILE, facts_fields
 from .models import LoadedModel, load_tokenizer
 from .plots import plot_curves
-from .preflight import Estimate, StageSummary, estimate, show_example, show_stage, summarise
+from .preflight import Estimate, StageSummary, estimate, show_first, show_stage, summarise
 from .processes import Processes, check_for_several, join_processes
 from .progress import MetricsWriter
 from .prompts import load_template
@@ -144,7 +144,7 @@ class _Run:
         config = self.config
         tokenizer = load_tokenizer(self.start.settings.source, revision=self.start.settings.revision)
         self.padding = padding_id(tokenizer)
-        data = [build_stage(config, number, tokenizer, self.template) for number in range(len(config.stages))]
+        data = [build_stage(config, number, tokenizer, self.template, on_disk=True) for number in range(len(config.stages))]
         self._check_metrics()
         self.dev = load_dev_sets(config.evaluation.corpora, config.evaluation.sentences)
         self.test = load_dev_sets(config.evaluation.test, config.evaluation.test_sentences)
@@ -174,7 +174,7 @@ class _Run:
             dataset = self._dataset(stage, each)
             planned.append(PlannedStage(stage, dataset, summarise(stage.name, each, dataset, tokenizer)))
             show_stage(self.console, planned[-1].summary, each)
-            show_example(self.console, each.examples[int(each.plan.steps[0][0])], tokenizer)
+            show_first(self.console, each, tokenizer)
         return planned
 
     def _claim_folder(self) -> None:
@@ -237,7 +237,7 @@ class _Run:
         self.model.prepare(stage.train, self.run.checkpoints(stage.name) / own)
 
     def _show_estimate(self, planned: PlannedStage) -> Estimate:
-        guess, summary = estimate(self.model.loaded.model, planned.dataset), planned.summary
+        guess, summary = estimate(self.model.loaded.model, planned.dataset, planned.stage.preference), planned.summary
         self.console.print(
             f"estimate: {guess.memory / 1e9:.1f} GB, {guess.tokens_per_second:.0f} tokens/s, "
             f"{summary.tokens / guess.tokens_per_second / self.processes.count / 60:.1f} minutes for stage {summary.name}"

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +27,7 @@ from .errors import RunError
 from .files import named_errors
 from .losses import target_loss
 from .precision import mixed_precision
+from .preference_loss import Preferred, StepSize, preference_loss
 from .processes import Processes
 from .runs import RunFolder
 from .schedules import multiplier
@@ -128,6 +130,7 @@ class StageTrainer(Trainer):
     def __init__(self, model: torch.nn.Module, job: StageJob, *, mixed: bool) -> None:
         self.job, self._mixed = job, mixed
         self.progress = Progress()
+        self.preferred = Preferred()
         on_cpu = next(model.parameters()).device.type == "cpu"
         stage = job.stage
         self.cost = cost_model(model, recompute=stage.batch.recompute)
@@ -198,12 +201,12 @@ class StageTrainer(Trainer):
         started = time.perf_counter()
         world = self.args.world_size
         totals = self._totals(inputs)
-        scale = world / totals[0]  # DDP averages gradients over processes; times `world` makes that a sum
+        share = self._share_of(inputs, world / totals[0])  # DDP averages gradients over processes; times `world` makes that a sum
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(inputs):
             with self._sync_only(model, last=number == len(inputs) - 1), self.compute_loss_context_manager():
                 with mixed_precision(model, enabled=self._mixed, longest=batch.input_ids.shape[1]):
-                    loss = target_loss(model, batch) * scale
+                    loss = share(model, batch)
                     self._refuse_non_finite(loss, batch)
                     self._backward(loss)
             total += loss.detach()
@@ -212,6 +215,13 @@ class StageTrainer(Trainer):
         self.progress.operations += totals[3]
         self.progress.seconds += time.perf_counter() - started
         return total
+
+    def _share_of(self, inputs: list[MicroBatch], scale: float) -> Callable[[torch.nn.Module, MicroBatch], torch.Tensor]:
+        """What a micro-batch adds to the step's loss."""
+        settings = self.job.stage.preference
+        if settings is None:
+            return lambda model, batch: target_loss(model, batch) * scale
+        return partial(preference_loss, settings=settings, step=StepSize.of(inputs), seen=self.preferred)
 
     def _totals(self, inputs: list[MicroBatch]) -> list[int]:
         """Targets, real tokens, computed tokens and needed operations of the step, over all processes."""
@@ -233,7 +243,7 @@ class StageTrainer(Trainer):
 
     def _refuse_non_finite(self, loss: torch.Tensor, batch: MicroBatch) -> None:
         if not torch.isfinite(loss):
-            origins = [self.job.dataset.examples.origin(index) for index in batch.members]
+            origins = list(dict.fromkeys(self.job.dataset.examples.origin(index) for index in batch.members))
             raise non_finite_loss(loss.item(), self.state.global_step + 1, self.job.stage, self.job.run, origins)
 
     def floating_point_ops(self, inputs: Any) -> int:  # noqa: ARG002

@@ -56,8 +56,9 @@ class StackStageConfig:
     """One stage.
 
     `distil`: the language model over the encoder's states learns to give, averaged, what it gives without adapter over its own tokens of
-    the same text (or, on parallel text, over the target); projection and LoRA move. `mapping`: on parallel text the target follows the
-    states alone; projection and end vector move. `generation`: the target follows states and prompt; LoRA moves too.
+    the same text (or, on parallel text, over the target); projection and LoRA move. With `states: tokens` it learns to give at each of the
+    encoder's tokens what it gives over its own tokens of the same characters. `mapping`: on parallel text the target follows the states
+    alone; projection and end vector move. `generation`: the target follows states and prompt; LoRA moves too.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
@@ -65,7 +66,8 @@ class StackStageConfig:
     name: str
     kind: Literal["distil", "mapping", "generation"]
     corpora: list[CorpusConfig]
-    loss: Literal["mse", "cosine"] = "mse"  # distil: between the averaged states
+    loss: Literal["mse", "cosine"] = "mse"  # distil: between the states
+    states: Literal["pooled", "tokens"] = "pooled"  # distil: averaged over the text, or token by token
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig(peak=2e-4))
     budget: BudgetConfig = field(default_factory=lambda: BudgetConfig(epochs=1.0))
@@ -140,8 +142,16 @@ def _check_stage(stage: StackStageConfig, where: str) -> None:
         raise ConfigError("a stage needs at least one corpus", where=f"{where}.corpora")
     if stage.batch.sequences < 1 or stage.batch.max_length < 8 or (stage.batch.micro_tokens or 1) < 1:
         raise ConfigError("nothing fits", where=f"{where}.batch", allowed="sequences 1 or more, max_length 8 or more")
+    if stage.states == "tokens" and stage.kind != "distil":
+        raise ConfigError(f"a {stage.kind} stage learns from targets, not from states", where=f"{where}.states", allowed="kind: distil")
     for corpus in stage.corpora:
         check_corpus(corpus, f"{where}.corpora", parallel=None if stage.kind == "distil" else True)
+        if stage.states == "tokens" and not corpus.language:
+            raise ConfigError(
+                "a text and its translation have no characters in common",
+                where=f"{where}.corpora",
+                allowed="text of one language, or states: pooled",
+            )
         if corpus.interlinear or corpus.lexicon:
             raise ConfigError("interlinear text and lexicons are for `dragoman train`", where=f"{where}.corpora")
     given = [one.name for one in dataclasses.fields(stage.budget) if getattr(stage.budget, one.name) is not None]

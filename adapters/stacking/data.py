@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +20,11 @@ from ...mt.prompts import PromptTemplate, render_prompt, render_target
 from ...mt.splitting import split_text
 from ...mt.stage_data import directions, oriented_pairs
 from ...mt.tokenization import encode_document, encode_example, encode_plain, leading_ids
+from .alignment import character_spans, check_offsets, shared_characters
 from .encoder import SourceEncoder
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from transformers import PreTrainedTokenizerBase
 
     from .config import StackStageConfig
@@ -37,12 +39,14 @@ class StackExample:
         text: the language model's: the same text (distil), or prompt, target and EOS.
         target_start: index in `text` of the first id to be predicted; 0 where none is.
         origin: where it was read.
+        aligned: (M, 3) position in `source`, position in `text`, and how many characters both stand for; None where states are pooled.
     """
 
     source: tuple[int, ...]
     text: tuple[int, ...]
     target_start: int
     origin: Origin
+    aligned: NDArray[np.int32] | None = field(default=None, compare=False)
 
     @property
     def length(self) -> int:
@@ -84,7 +88,11 @@ def build_stage(stage: StackStageConfig, reading: Reading, seed: int, number: in
     Raises:
         CorpusError: a file is missing, misaligned or holds no usable row.
         LanguageError: the encoder does not know a source language.
+        ConfigError: `states: tokens`, and a tokenizer that does not say which characters its tokens stand for.
     """
+    if stage.states == "tokens":
+        for role, tokenizer in (("encoder", reading.encoder.tokenizer), ("language model", reading.tokenizer)):
+            check_offsets(tokenizer, role, f"stages.{stage.name}.states")
     examples: list[StackExample] = []
     tallies: dict[str, list[Tally]] = {}
     streams: list[Stream] = []
@@ -111,12 +119,12 @@ def build_stage(stage: StackStageConfig, reading: Reading, seed: int, number: in
 
 def _examples(corpus: CorpusConfig, stage: StackStageConfig, reading: Reading, tally: Tally, tokenising: Tally) -> Iterator[StackExample]:
     if corpus.language:
-        return _texts(corpus, find_language(corpus.language), stage.batch.max_length, reading, tally, tokenising)
+        return _texts(corpus, find_language(corpus.language), stage, reading, tally, tokenising)
     return _pairs(corpus, stage, reading, tally, tokenising)
 
 
 def _texts(
-    corpus: CorpusConfig, language: Language, max_length: int, reading: Reading, tally: Tally, tokenising: Tally
+    corpus: CorpusConfig, language: Language, stage: StackStageConfig, reading: Reading, tally: Tally, tokenising: Tally
 ) -> Iterator[StackExample]:
     """The same text for both; what is too long for either is split at sentence or else word boundaries, and counted."""
     _check(reading.encoder, language, corpus)
@@ -129,7 +137,7 @@ def _texts(
         source, plain = rows(text)
         return max(len(source) - added, len(plain))
 
-    longest = min(max_length, reading.encoder.max_length) - added
+    longest = min(stage.batch.max_length, reading.encoder.max_length) - added
     for segment in read_segments(corpus, tally):
         parts = split_text(segment.text, size, longest)
         if len(parts) > 1:
@@ -140,7 +148,18 @@ def _texts(
             if not plain or len(source) - added > longest:  # one character of very many tokens
                 tokenising.note(segment.origin, "a part of it fits nowhere, and is left out")
                 continue
-            yield StackExample(tuple(source), tuple(plain), 0, segment.origin)
+            aligned = _aligned(reading, part.text, added - 1) if stage.states == "tokens" else None
+            if aligned is not None and not len(aligned):
+                tokenising.note(segment.origin, "a part of it has no characters that both tokenizers show, and is left out")
+                continue
+            yield StackExample(tuple(source), tuple(plain), 0, segment.origin, aligned)
+
+
+def _aligned(reading: Reading, text: str, opening: int) -> NDArray[np.int32]:
+    """`StackExample.aligned` of a text that stands behind `opening` ids of the encoder's own."""
+    pairs = shared_characters(character_spans(reading.encoder.tokenizer, text), character_spans(reading.tokenizer, text))
+    pairs[:, 0] += opening
+    return pairs
 
 
 def _pairs(corpus: CorpusConfig, stage: StackStageConfig, reading: Reading, tally: Tally, tokenising: Tally) -> Iterator[StackExample]:

@@ -1,4 +1,4 @@
-"""What a stack learns from: the language model's own averaged states (Schmidt et al. 2024), or targets behind the encoder's states."""
+"""What a stack learns from: the language model's own states, averaged (Schmidt et al. 2024) or by token, or targets behind the encoder's."""
 
 from __future__ import annotations
 
@@ -11,23 +11,36 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 
 from ...mt.losses import chunked_loss, may_chunk
 from .data import StackExample
+from .token_targets import token_targets
 
 if TYPE_CHECKING:
     from .model import StackedModel
 
 
-def pooled_distances(student: Tensor, teacher: Tensor, kind: Literal["mse", "cosine"]) -> Tensor:
-    """(B,) how far the student's averaged states (B, d) are from the teacher's: mean squared difference, or 1 - cosine."""
+def state_distances(student: Tensor, teacher: Tensor, kind: Literal["mse", "cosine"]) -> Tensor:
+    """(N,) how far the student's states (N, d) are from the teacher's: mean squared difference, or 1 - cosine."""
     if kind == "cosine":
         return 1 - cosine_similarity(student, teacher, dim=1)
     return (student - teacher).square().mean(dim=1)
 
 
 def distillation_loss(stack: StackedModel, examples: Sequence[StackExample], kind: Literal["mse", "cosine"]) -> Tensor:
-    """Summed over the examples; divide by their number. The teacher goes first: its pass keeps nothing."""
+    """Of averaged states, summed over the examples; divide by their number. The teacher goes first: its pass keeps nothing."""
     teacher = stack.teacher_pooled(*text_batch(examples, stack.end.device))
     student = stack.pooled(*stack.encoder.batch([example.source for example in examples]))
-    return pooled_distances(student, teacher, kind).sum()
+    return state_distances(student, teacher, kind).sum()
+
+
+def token_distillation_loss(stack: StackedModel, examples: Sequence[StackExample], kind: Literal["mse", "cosine"]) -> Tensor:
+    """Of each example the mean over the encoder's positions that have a target, summed over the examples; divide by their number.
+
+    The target of a position is the mean of the teacher's states at the tokens that stand for some of its characters, each counted as often
+    as characters are shared. The encoder's own tokens (language, `</s>`) have none.
+    """
+    goal = token_targets(examples).to(stack.end.device)
+    wanted = goal.states(stack.teacher_states(*text_batch(examples, stack.end.device)))
+    states = stack.states(*stack.encoder.batch([example.source for example in examples]))
+    return (state_distances(states[goal.rows, goal.columns].float(), wanted, kind) * goal.weights).sum()
 
 
 def text_batch(examples: Sequence[StackExample], device: torch.device) -> tuple[Tensor, Tensor]:

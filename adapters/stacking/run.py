@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -135,7 +136,7 @@ class _Run:
             "parents": dataclasses.asdict(facts),
             "prompt": template_fields(self.template),
             "data": [{"stage": stage.name, "plan": each.plan.digest, "files": _hashes(stage)} for stage, each in stages],
-            "recipe": hashlib.sha256(json.dumps({**tree, "run": ""}, sort_keys=True).encode()).hexdigest(),
+            "recipe": _recipe_digest(tree),
         }
         if self.options.resume and not self.options.accept_changes:
             check_unchanged(self.run, depends)
@@ -230,6 +231,12 @@ class _Run:
             write_json(folder / FACTS_FILE, fields)
             write_atomically(folder / "README.md", _card(self.run.path, facts, codes))
         self.report(f"stack saved in {self.run.model}")
+
+
+def _recipe_digest(tree: dict[str, Any]) -> str:
+    """SHA-256 of a resolved recipe, wherever its run lies; runs that began before there was `states` can still be resumed."""
+    stages = [{key: value for key, value in stage.items() if (key, value) != ("states", "pooled")} for stage in tree["stages"]]
+    return hashlib.sha256(json.dumps({**tree, "run": "", "stages": stages}, sort_keys=True).encode()).hexdigest()
 
 
 def _hashes(stage: StackStageConfig) -> list[str]:

@@ -24,7 +24,7 @@ from ...mt.schedules import multiplier
 from ...mt.training import Progress, milestones, non_finite_loss, optimizer_for
 from .config import StackStageConfig
 from .data import StackExample, StepDataset
-from .distillation import distillation_loss, generation_loss, targets
+from .distillation import distillation_loss, generation_loss, targets, token_distillation_loss
 from .model import StackedModel
 from .saving import load_trained, save_trained
 
@@ -127,8 +127,7 @@ class StackTrainer(Trainer):
         total = torch.zeros((), device=self.args.device)
         for batch in inputs:
             with mixed_precision(self.stack, enabled=self._mixed, longest=batch[0].length):
-                loss = distillation_loss(self.stack, batch, stage.loss) if distil else generation_loss(self.stack, batch, self.job.opening)
-                loss = loss / weight
+                loss = self._loss(batch) / weight
             self._refuse_non_finite(loss, batch)
             self.accelerator.backward(loss)
             total += loss.detach()
@@ -136,6 +135,14 @@ class StackTrainer(Trainer):
         self.progress.computed += sum(len(batch) * batch[0].length for batch in inputs)
         self.progress.seconds += time.perf_counter() - started
         return total
+
+    def _loss(self, batch: list[StackExample]) -> torch.Tensor:
+        """Of one forward pass, summed over its texts or target tokens."""
+        stage = self.job.stage
+        if stage.kind != "distil":
+            return generation_loss(self.stack, batch, self.job.opening)
+        distil = token_distillation_loss if stage.states == "tokens" else distillation_loss
+        return distil(self.stack, batch, stage.loss)
 
     def _refuse_non_finite(self, loss: torch.Tensor, batch: list[StackExample]) -> None:
         if not torch.isfinite(loss):

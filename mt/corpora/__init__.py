@@ -11,8 +11,9 @@ from ..config import CorpusConfig
 from ..errors import CorpusError
 from ..languages import Language, find_language
 from .formats import pair_format, segment_format
+from .jsonl import read_preferences as read_preference_rows
 from .paths import Fingerprint, corpus_files, fingerprint
-from .records import Origin, Pair, Segment
+from .records import Origin, Pair, Preference, Segment
 from .tally import Tally
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "Fingerprint",
     "Origin",
     "Pair",
+    "Preference",
     "Segment",
     "Tally",
     "corpus_files",
     "fingerprint",
     "read_pairs",
+    "read_preferences",
     "read_segments",
     "word_count",
 ]
@@ -32,7 +35,7 @@ __all__ = [
 MAX_CHARACTERS = 20_000  # of one side: a longer line is a broken file, not a sentence
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-Row = TypeVar("Row", Pair, Segment)
+Row = TypeVar("Row", Pair, Preference, Segment)
 
 
 def read_pairs(corpus: CorpusConfig, tally: Tally) -> Iterator[Pair]:
@@ -71,6 +74,30 @@ def read_segments(corpus: CorpusConfig, tally: Tally) -> Iterator[Segment]:
         return stripped, _unusable(stripped.text, limit) or _outside(word_count(stripped.text, language), corpus)
 
     return _usable(segment_format(corpus, files).read(files, corpus, tally), check, corpus, files, tally)
+
+
+def read_preferences(corpus: CorpusConfig, tally: Tally) -> Iterator[Preference]:
+    """The preferences of a parallel JSONL corpus, stripped of surrounding whitespace; skipped rows and errors as `read_pairs`.
+
+    Skipped and counted too: a chosen translation that equals the rejected one. Words are those of the longest of the three texts.
+    """
+    if corpus.source is None or corpus.target is None:
+        raise CorpusError("preferences need both their languages", where=str(corpus.path), hint="set `source` and `target`")
+    source, target = find_language(corpus.source), find_language(corpus.target)
+    files = corpus_files(corpus)
+    if pair_format(corpus, files).name != "jsonl":
+        raise CorpusError("preferences are read from JSONL only", where=files[0], allowed=".jsonl, or `format: jsonl`")
+
+    def check(row: Preference) -> tuple[Preference, str | None]:
+        stripped = Preference(row.source.strip(), row.chosen.strip(), row.rejected.strip(), row.origin)
+        texts = (stripped.source, stripped.chosen, stripped.rejected)
+        reason = next((found for text in texts if (found := _unusable(text, MAX_CHARACTERS))), None)
+        if reason is None and stripped.chosen == stripped.rejected:
+            reason = "chosen and rejected are the same"
+        words = max(word_count(stripped.source, source), *(word_count(text, target) for text in texts[1:]))
+        return stripped, reason or _outside(words, corpus)
+
+    return _usable(read_preference_rows(files, corpus, tally), check, corpus, files, tally)
 
 
 def word_count(text: str, language: Language) -> int:

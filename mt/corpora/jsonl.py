@@ -1,7 +1,8 @@
 """JSON, one object a line, or one list of objects in the whole file (as ALMA's data is shipped).
 
 A pair is `{"translation": {"de": ..., "en": ...}}`, the same without the envelope, `{"source": ..., "target": ...}`, or whatever two keys
-`columns` names; languages may be spelled in any of their codes. A segment is `{"text": ...}` or the one key `columns` names.
+`columns` names; languages may be spelled in any of their codes. A segment is `{"text": ...}` or the one key `columns` names. A preference
+is `{"source": ..., "chosen": ..., "rejected": ...}`, as the playground exports it, or the three keys `columns` names.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ..config import CorpusConfig
 from ..errors import CorpusError
 from ..languages import find_language
 from .lines import byte_lines, decoded_lines, read_bytes
-from .records import Origin, Pair, Segment
+from .records import Origin, Pair, Preference, Segment
 from .tally import Tally
 
 _BAD_JSON = "not valid JSON"
@@ -49,6 +50,15 @@ def read_segments(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> 
         raise CorpusError(f"{len(corpus.columns)} keys are given", where="columns", allowed="one: the text's")
     key = _Key((str(corpus.columns[0]),)) if corpus.columns else _Key(("text", *_spellings(corpus.language)))
     return (Segment(texts[0], origin) for origin, texts in _texts(files, [key], tally))
+
+
+def read_preferences(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Iterator[Preference]:
+    """Preferences of every file in turn; rows that lack one of the three texts are counted; errors as `read_pairs`."""
+    names = [str(column) for column in corpus.columns or ("source", "chosen", "rejected")]
+    if len(names) != 3:
+        allowed = "three: the source's, the chosen and the rejected translation's"
+        raise CorpusError(f"{len(names)} keys are given", where="columns", allowed=allowed)
+    return (Preference(*texts, origin) for origin, texts in _texts(files, [_Key((name,)) for name in names], tally))
 
 
 def _spellings(language: str | None) -> tuple[str, ...]:

@@ -30,6 +30,16 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """A source text with two translations, the first of which was preferred to the second."""
+
+    source: str
+    chosen: str
+    rejected: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """A monolingual document: one line, one paragraph or one file, as `CorpusConfig.documents` says."""
 

@@ -85,6 +85,13 @@ class Tally:
             "stopped": self.stopped,
         }
 
+    @classmethod
+    def from_json(cls, record: TallyRecord) -> Tally:
+        """The tally that `to_json` wrote."""
+        counts = [Counter({reason: rows["rows"] for reason, rows in record[part].items()}) for part in ("skipped", "noted")]
+        places = {reason: list(rows["first"]) for part in ("skipped", "noted") for reason, rows in record[part].items()}
+        return cls(record["step"], record["kept"], counts[0], places, counts[1], record["stopped"])
+
     def lines(self) -> list[str]:
         """The tally for people: one line of totals, then one line a reason, the most frequent first."""
         lines = [f"{self.step}: {self.read:,} rows read, {self.kept:,} kept, {self.skipped.total():,} skipped"]

@@ -129,12 +129,13 @@ def measure(
 
 def run(system: System, model: Any, tokenizer: Any, examples: ExampleSet, seconds: float) -> Timing:
     """Two steps to warm up and to know the speed; then as many as fit into the time."""
-    train(system, model, tokenizer, examples, range(BATCH))
-    first = train(system, model, tokenizer, examples, range(BATCH, 3 * BATCH))
+    mixed = next(model.parameters()).device.type == "cuda"
+    train(system, model, tokenizer, examples, range(BATCH), mixed=mixed)
+    first = train(system, model, tokenizer, examples, range(BATCH, 3 * BATCH), mixed=mixed)
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     steps = int(min(max(2, 2 * seconds / first.seconds), (len(examples) - 3 * BATCH) // BATCH))
-    return train(system, model, tokenizer, examples, range(3 * BATCH, (3 + steps) * BATCH))
+    return train(system, model, tokenizer, examples, range(3 * BATCH, (3 + steps) * BATCH), mixed=mixed)
 
 
 def show(timing: Timing, model: Any, ceiling: Ceiling, names: tuple[str, str, str, str]) -> Outcome:

@@ -121,15 +121,26 @@ def work_of(examples: ExampleSet, members: Sequence[int]) -> Work:
 
 
 def train(
-    system: System, model: Any, tokenizer: Any, examples: ExampleSet, members: Sequence[int], *, rate: float = 1e-4, in_order: bool = False
+    system: System,
+    model: Any,
+    tokenizer: Any,
+    examples: ExampleSet,
+    members: Sequence[int],
+    *,
+    mixed: bool,
+    rate: float = 1e-4,
+    in_order: bool = False,
 ) -> Timing:
-    """One pass over `members`, `BATCH` a step, at a constant rate; `in_order` gives every trainer the same steps."""
+    """One pass over `members`, `BATCH` a step, at a constant rate.
+
+    `mixed` lets either trainer multiply in bfloat16; `in_order` gives every trainer the same steps.
+    """
     counter, clock = Counter(model), Clock()
     with tempfile.TemporaryDirectory() as folder:
         trainer = (
-            our_trainer(model, examples, members, Path(folder), rate, in_order)
+            our_trainer(model, examples, members, Path(folder), rate, in_order, mixed)
             if system.trl is None
-            else trl_trainer(model, tokenizer, examples, members, Path(folder), rate, in_order, system.trl)
+            else trl_trainer(model, tokenizer, examples, members, Path(folder), rate, in_order, {"bf16": mixed, **system.trl})
         )
         trainer.add_callback(clock)
         trainer.remove_callback(PrinterCallback)
@@ -140,7 +151,7 @@ def train(
     return Timing(clock.ended - clock.started, work.tokens, counter.computed, work, clock.losses)
 
 
-def our_trainer(model: Any, examples: ExampleSet, members: Sequence[int], folder: Path, rate: float, in_order: bool) -> Any:
+def our_trainer(model: Any, examples: ExampleSet, members: Sequence[int], folder: Path, rate: float, in_order: bool, mixed: bool) -> Any:
     """The trainer of `dragoman train`, with its own plan unless the steps are given."""
     device = next(model.parameters()).device.type
     schedule = ScheduleConfig(kind="constant", peak=rate, warmup=0.0)
@@ -149,7 +160,7 @@ def our_trainer(model: Any, examples: ExampleSet, members: Sequence[int], folder
         plan_of(examples, members, in_order), examples, layout=layout_for("auto", device), micro_tokens=MICRO_TOKENS[device], padding=0
     )
     job = StageJob(stage, dataset, RunFolder(folder), seed=1, facts={}, checkpoints=CheckpointConfig())
-    return StageTrainer(model, job, mixed=device == "cuda")
+    return StageTrainer(model, job, mixed=mixed)
 
 
 def plan_of(examples: ExampleSet, members: Sequence[int], in_order: bool) -> Plan:
@@ -183,7 +194,6 @@ def trl_trainer(
         rows.append({"input_ids": list(example.ids), "completion_mask": [0] * start + [1] * (length - start)})
     on_cpu = next(model.parameters()).device.type == "cpu"
     settings = {
-        "bf16": not on_cpu,
         "use_cpu": on_cpu,
         "per_device_train_batch_size": BATCH,
         "completion_only_loss": True,

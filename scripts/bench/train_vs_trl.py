@@ -3,9 +3,9 @@
     DRAGOMAN_DATA=... OMP_NUM_THREADS=2 python scripts/bench/train_vs_trl.py [--pairs 128] [--rounds 3] [--json FILE]
 
 The pairs are ALMA's human-written German-English ones and image captions (Multi30k), half each, mixed. Every system is a process of its own
-that keeps its model; in a round each trains on the same new pairs, one after the other. TRL runs with its defaults (on a CPU without
-bfloat16, which it would want), with activations kept, and packed to 512 tokens too. Before that all get the same steps: the losses must
-be the same. `--tiny` takes a random model and made-up sentences. Needs `pip install 'dragoman[bench]'`.
+that keeps its model; in a round each trains on the same new pairs, one after the other. TRL runs with its defaults, with
+activations kept, and packed to 512 tokens too. On a CPU with bfloat16 instructions all multiply in bfloat16, as either does by default, unless
+`--float32` is given. Before that all get the same steps in float32: the losses must be the same. `--tiny` takes a random model and made-up sentences. Needs `pip install 'dragoman[bench]'`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Settings:
     pairs: int
     max_length: int
     curve_steps: int
+    mixed: bool
     rank: int = 16
 
 
@@ -48,10 +49,12 @@ def main() -> None:
     parser.add_argument("--curve-steps", type=int, default=8, help="common steps whose losses are compared")
     parser.add_argument("--systems", default="", help="names, separated by semicolons; all by default")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--float32", action="store_true", help="no bfloat16 products")
     parser.add_argument("--tiny", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        settings = tiny_settings(Path(folder)) if options.tiny else real_settings(options)
+        settings = tiny_settings(Path(folder), options) if options.tiny else real_settings(options)
+        print(f"products in {'bfloat16' if settings.mixed else 'float32'}")
         rounds = 1 if options.tiny else options.rounds
         results, losses = compare(settings, rounds, [name for name in options.systems.split(";") if name])
     report(results, losses)
@@ -69,10 +72,17 @@ def real_settings(options: argparse.Namespace) -> Settings:
         (f"{data}/alma-human/deen/train.de-en.{{lang}}", "deu", "eng"),
         (f"{data}/multi30k/data/task1/raw/train.{{lang}}.gz", "deu", "eng"),
     )
-    return Settings(options.model, corpora, options.template, options.pairs, options.max_length, options.curve_steps)
+    return Settings(options.model, corpora, options.template, options.pairs, options.max_length, options.curve_steps, mixed(options))
 
 
-def tiny_settings(folder: Path) -> Settings:
+def mixed(options: argparse.Namespace) -> bool:
+    """Whether `dragoman train` would multiply in bfloat16 here."""
+    from dragoman.mt.devices import choose_device
+
+    return choose_device("cpu").mixed and not options.float32
+
+
+def tiny_settings(folder: Path, options: argparse.Namespace) -> Settings:
     """A random model and sentences of every length."""
     from serving import texts, tiny_model
 
@@ -81,7 +91,7 @@ def tiny_settings(folder: Path) -> Settings:
     for language in ("en", "de"):
         (folder / f"pairs.{language}").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     (folder / "model").mkdir()
-    return Settings(str(tiny_model(folder / "model")), ((f"{folder}/pairs.{{lang}}", "deu", "eng"),), "plain", 16, 256, 4)
+    return Settings(str(tiny_model(folder / "model")), ((f"{folder}/pairs.{{lang}}", "deu", "eng"),), "plain", 16, 256, 4, mixed(options))
 
 
 def compare(settings: Settings, rounds: int, wanted: list[str]) -> tuple[dict[str, dict[str, float]], dict[str, list[float]]]:
@@ -133,11 +143,11 @@ def serve(connection: Connection, name: str, settings: Settings) -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     while (number := connection.recv()) is not None:
         if number < 0:
-            connection.send(train(system, model, tokenizer, examples, order[: settings.curve_steps * BATCH], in_order=True))
+            connection.send(train(system, model, tokenizer, examples, order[: settings.curve_steps * BATCH], mixed=False, in_order=True))
             continue
         start = settings.curve_steps * BATCH + number * settings.pairs
         members = [order[i % len(order)] for i in range(start, start + settings.pairs)]
-        connection.send(train(system, model, tokenizer, examples, members))
+        connection.send(train(system, model, tokenizer, examples, members, mixed=settings.mixed))
     connection.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, before))
 
 

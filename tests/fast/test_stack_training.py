@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from dragoman.adapters.stacking import run as stack_run
 from dragoman.adapters.stacking.config import StackConfig, load_stack_recipe
-from dragoman.adapters.stacking.distillation import pooled_distances
+from dragoman.adapters.stacking.distillation import state_distances
 from dragoman.adapters.stacking.run import StackOptions, train_stack
 from dragoman.adapters.stacking.saving import load_stack
 from dragoman.adapters.stacking.training import StackTrainer, choose_moving
@@ -114,9 +114,9 @@ def test_each_kind_of_stage_moves_its_own_weights(recipe: Path, tmp_path: Path) 
 
 def test_the_distance_is_none_between_equals_and_cosine_ignores_length() -> None:
     one = torch.tensor([[1.0, 2.0, 2.0], [0.0, 0.0, 3.0]])
-    assert pooled_distances(one, one, "mse").tolist() == [0, 0]
-    assert pooled_distances(2 * one, one, "mse").tolist() == pytest.approx([3, 3])
-    assert pooled_distances(2 * one, one, "cosine").tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert state_distances(one, one, "mse").tolist() == [0, 0]
+    assert state_distances(2 * one, one, "mse").tolist() == pytest.approx([3, 3])
+    assert state_distances(2 * one, one, "cosine").tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 TOYS: dict[str, tuple[str, ...]] = {
     "gpu": ("--tiny", "--device", "cpu", "--json", "{json}"),
     "lexicon": ("--toy",),
+    "precision": ("--tiny", "--json", "{json}"),
     "serving": ("--toy", "--requests", "40", "--unbatched", "10", "--clients", "4", "--warm", "10", "--streams", "4"),
     "significance": ("{data}/wmt17-significance", "--systems", "2"),
     "startup": ("--toy", "--json", "{json}"),

@@ -1,0 +1,406 @@
+"""Preference stages: what is read, what the loss is, and that a model learns which of two translations is better."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from safetensors.torch import load_file
+from training_recipes import TRANSLATED, WORDS
+
+from dragoman.app.pages.exports import preference_files
+from dragoman.app.pages.session import Session, Vote
+from dragoman.mt.batches import MicroBatch, micro_batches
+from dragoman.mt.config import CorpusConfig, PreferenceConfig
+from dragoman.mt.corpora import Tally, read_preferences
+from dragoman.mt.corpora.records import Origin, Preference
+from dragoman.mt.errors import ConfigError, CorpusError, RunError
+from dragoman.mt.examples import Example, ExampleSet
+from dragoman.mt.languages import find_language
+from dragoman.mt.losses import chunked_token_losses
+from dragoman.mt.preference_loss import Preferred, StepSize, preference_loss, score_sides
+from dragoman.mt.preferences import preference_examples
+from dragoman.mt.processes import Processes, check_for_several
+from dragoman.mt.prompts import load_template
+from dragoman.mt.recipes import check_recipe, dump_recipe
+from dragoman.mt.runs import RunFolder
+from dragoman.mt.stages import TrainOptions, train_run
+
+ENGLISH, FRENCH = find_language("eng"), find_language("fra")
+CPO, ARPO = PreferenceConfig(), PreferenceConfig(loss="arpo", nll_weight=0.5)
+ROWS = [
+    ("the dog", "le chien", "chien le gros méchant"),
+    ("cat", "chat", "chien"),
+    ("a house of stone", "une maison de pierre", "maison"),
+    ("你好", "bonjour 🙂", "adieu"),
+    ("water", "eau", "de l'eau de pluie et de la neige, beaucoup de neige"),
+]
+
+
+def examples_of(rows: Sequence[tuple[str, str, str]], tokenizer: Any, max_length: int = 200, tally: Tally | None = None) -> list[Example]:
+    preferences = [Preference(*texts, Origin("p.jsonl", line)) for line, texts in enumerate(rows, 1)]
+    tally = tally or Tally("tokenising")
+    return list(preference_examples(preferences, tokenizer, load_template("plain"), ENGLISH, FRENCH, max_length, tally))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_llama_folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_llama_folder)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_llama_folder: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(tiny_llama_folder, dtype=torch.float64).eval()
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer: Any) -> ExampleSet:
+    kept = ExampleSet()
+    for example in examples_of(ROWS, tokenizer):
+        kept.add(example)
+    return kept
+
+
+def batches_of(examples: ExampleSet, layout: Any = "buckets", micro_tokens: int = 100_000) -> list[MicroBatch]:
+    return list(micro_batches(examples, range(len(examples)), layout=layout, micro_tokens=micro_tokens, padding=0, together=2))
+
+
+# ---- the loss ----
+
+
+def log_probability(model: Any, example: Example) -> tuple[float, int]:
+    """Of the target and EOS after the prompt, and how many tokens these are: one row, the whole head, no mask."""
+    with torch.no_grad():
+        rows = model(torch.tensor([list(example.ids)])).logits[0].log_softmax(-1)
+    targets = list(example.ids)[example.target_start :]
+    return sum(rows[example.target_start - 1 + place, token].item() for place, token in enumerate(targets)), len(targets)
+
+
+@pytest.mark.parametrize("chosen", [CPO, ARPO], ids=["cpo", "arpo"])
+def test_the_loss_is_the_papers_formula(chosen: PreferenceConfig, model: Any, examples: ExampleSet) -> None:
+    scores = [log_probability(model, examples[index]) for index in range(len(examples))]
+    contrasts, shares = [], []
+    for (w, w_tokens), (l, l_tokens) in zip(scores[::2], scores[1::2], strict=True):
+        tau = 1.0 if chosen.loss == "cpo" else min(1.0, 0.9 * math.exp(0.4 * abs(w / w_tokens - l / l_tokens)) - 1)
+        shares.append(tau)
+        contrasts.append(math.log1p(math.exp(-0.1 * (w - tau * l))))
+    likelihood = sum(w for w, _ in scores[::2]) / sum(tokens for _, tokens in scores[::2])
+    expected = sum(contrasts) / len(ROWS) - chosen.nll_weight * likelihood
+    (batch,) = batches_of(examples)
+    # The library takes log-probabilities in float32, whatever the model computes in.
+    assert preference_loss(model, batch, chosen, StepSize.of([batch])).item() == pytest.approx(expected, rel=1e-5)
+    if chosen.loss == "arpo":
+        assert len({round(share, 3) for share in shares}) > 1, "the shares should differ between preferences"
+
+
+@pytest.mark.parametrize("chosen", [CPO, ARPO], ids=["cpo", "arpo"])
+def test_a_steps_loss_and_gradient_are_the_same_however_it_is_cut(chosen: PreferenceConfig, model: Any, examples: ExampleSet) -> None:
+    def of(batches: list[MicroBatch]) -> tuple[float, torch.Tensor]:
+        model.zero_grad()
+        step, total = StepSize.of(batches), 0.0
+        for batch in batches:
+            loss = preference_loss(model, batch, chosen, step)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        return total, torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    one_by_one = batches_of(examples, micro_tokens=1)
+    assert [len(batch.members) for batch in one_by_one] == [2] * len(ROWS)
+    loss, gradient = of(one_by_one)
+    for layout, micro_tokens in (("buckets", 100_000), ("packed", 100), ("packed", 100_000)):
+        cut_loss, cut_gradient = of(batches_of(examples, layout, micro_tokens))
+        assert cut_loss == pytest.approx(loss, rel=1e-5)
+        assert torch.allclose(cut_gradient, gradient, atol=1e-5 * float(gradient.abs().max()))
+    model.zero_grad()
+
+
+def test_log_probabilities_do_not_depend_on_chunks_and_neither_do_gradients() -> None:
+    torch.manual_seed(0)
+    head, labels, weights = torch.nn.Linear(8, 30, bias=False), torch.randint(30, (11,)), torch.randn(11)
+    states = torch.randn(11, 8, requires_grad=True)
+    results = []
+    for positions in (100, 4):
+        losses = chunked_token_losses(head, states, labels, positions)
+        results.append((losses, *torch.autograd.grad((losses * weights).sum(), [states, head.weight])))
+    for whole, chunked in zip(*results, strict=True):
+        assert torch.allclose(whole, chunked, atol=1e-6)
+
+
+def test_the_margin_and_accuracy_reported_are_means_over_preferences(model: Any, examples: ExampleSet) -> None:
+    seen = Preferred()
+    batches = batches_of(examples, micro_tokens=100)
+    assert len(batches) > 1
+    for batch in batches:
+        preference_loss(model, batch, CPO, StepSize.of(batches), seen)
+    differences = [
+        log_probability(model, examples[index])[0] - log_probability(model, examples[index + 1])[0] for index in range(0, len(examples), 2)
+    ]
+    report = seen.report()
+    assert report["margin"] == pytest.approx(0.1 * sum(differences) / len(ROWS), rel=1e-4)
+    assert report["accuracy"] == sum(difference > 0 for difference in differences) / len(ROWS)
+    assert seen.report() == {}
+
+
+@given(
+    st.lists(st.tuples(st.integers(2, 40), st.integers(2, 40)), min_size=1, max_size=12),
+    st.integers(1, 300),
+    st.sampled_from(["buckets", "packed"]),
+)
+@settings(max_examples=30, deadline=None)
+def test_both_sides_of_a_preference_are_in_one_forward_pass(lengths: list[tuple[int, int]], micro_tokens: int, layout: str) -> None:
+    kept = ExampleSet()
+    for pair in lengths:
+        for length in pair:
+            kept.add(Example(list(range(length)), 1, Origin("p.jsonl", 1)))
+    batches = batches_of(kept, layout, micro_tokens)
+    members = [batch.members for batch in batches]
+    assert all(a % 2 == 0 and b == a + 1 for each in members for a, b in zip(each[::2], each[1::2], strict=True))
+    assert sorted(index for each in members for index in each) == list(range(len(kept)))
+    assert all(batch.padded_tokens <= micro_tokens or len(batch.members) == 2 for batch in batches)
+    assert [batch.targets_of_each() for batch in batches] == [[len(kept[index].ids) - 1 for index in each] for each in members]
+
+
+def test_score_sides_tells_chosen_from_rejected_in_either_layout(model: Any, examples: ExampleSet) -> None:
+    expected = [log_probability(model, examples[index]) for index in range(len(examples))]
+    for layout in ("buckets", "packed"):
+        (batch,) = batches_of(examples, layout)
+        sides = score_sides(model, batch)
+        for place, index in enumerate(batch.members[::2]):
+            assert sides.chosen[place].item() == pytest.approx(expected[index][0], rel=1e-5)
+            assert sides.rejected[place].item() == pytest.approx(expected[index + 1][0], rel=1e-5)
+            assert (sides.chosen_tokens[place].item(), sides.rejected_tokens[place].item()) == (expected[index][1], expected[index + 1][1])
+
+
+# ---- what is read ----
+
+
+def corpus(path: Path, **more: Any) -> dict[str, Any]:
+    return {"path": str(path), "source": "eng", "target": "fra", **more}
+
+
+def write_rows(path: Path, rows: Sequence[object]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def row(source: object = "dog", chosen: object = "chien", rejected: object = "chat") -> dict[str, object]:
+    return {"source": source, "chosen": chosen, "rejected": rejected}
+
+
+def test_rows_without_a_contrast_are_skipped_and_counted_by_place(tmp_path: Path, tokenizer: Any) -> None:
+    rows = [
+        row(),
+        row(rejected=" chien "),
+        row(chosen=""),
+        row(source=" "),
+        {"source": "a", "chosen": "b"},
+        row(rejected="x" * 20_001),
+        row(chosen=3),
+    ]
+    path = write_rows(tmp_path / "p.jsonl", [*rows, row(rejected="chat " * 60)])
+    tally, tokenising = Tally(), Tally("tokenising")
+    kept = list(read_preferences(CorpusConfig(**corpus(path)), tally))
+    assert [preference.origin.line for preference in kept] == [1, 8]
+    reasons = {"chosen and rejected are the same": [2], "empty side": [3, 4], "no text under rejected": [5], "over 20,000 characters": [6]}
+    reasons["a value that is not text"] = [7]
+    assert tally.places == {reason: [f"{path}:{line}" for line in lines] for reason, lines in reasons.items()}
+    texts = [(each.source, each.chosen, each.rejected) for each in kept]
+    assert len(examples_of(texts, tokenizer, 60, tokenising)) == 2
+    assert (tokenising.kept, dict(tokenising.skipped)) == (1, {"longer than max_length 60 tokens": 1})
+
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+
+
+@given(st.lists(st.tuples(words, words, words), max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_every_row_is_read_as_it_was_written_or_counted(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str, str]]) -> None:
+    path = write_rows(tmp_path_factory.getbasetemp() / "any.jsonl", [row(), *(row(*texts) for texts in rows)])
+    tally = Tally()
+    kept = list(read_preferences(CorpusConfig(**corpus(path)), tally))
+    stripped = [tuple(text.strip() for text in texts) for texts in [("dog", "chien", "chat"), *rows]]
+    usable = [texts for texts in stripped if all(texts) and texts[1] != texts[2]]
+    assert [(each.source, each.chosen, each.rejected) for each in kept] == usable
+    assert tally.read == len(rows) + 1
+
+
+def test_other_keys_are_read_with_columns(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "p.jsonl", [{"src": "dog", "better": "chien", "worse": "chat"}])
+    (kept,) = read_preferences(CorpusConfig(**corpus(path, columns=["src", "better", "worse"])), Tally())
+    assert (kept.source, kept.chosen, kept.rejected) == ("dog", "chien", "chat")
+
+
+def test_sides_that_the_tokenizer_spells_alike_are_skipped_and_counted(tokenizer: Any) -> None:
+    tally = Tally("tokenising")
+    assert examples_of([("dog", "chien", "chien")], tokenizer, tally=tally) == []
+    assert tally.skipped == {"chosen and rejected are the same tokens": 1}
+
+
+def test_the_two_examples_share_their_prompt_and_end_with_eos(tokenizer: Any) -> None:
+    chosen, rejected = examples_of([("the dog", "le chien", "le chat")], tokenizer)
+    assert chosen.target_start == rejected.target_start
+    assert list(chosen.ids[: chosen.target_start]) == list(rejected.ids[: chosen.target_start])
+    assert chosen.ids[-1] == rejected.ids[-1] == tokenizer.eos_token_id
+    assert list(chosen.ids) != list(rejected.ids)
+
+
+# ---- a whole stage ----
+
+
+def stage(path: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "name": "votes",
+        "corpora": [corpus(path)],
+        "preference": {"loss": "cpo"},
+        "train": {"method": "lora", "rank": 8, "alpha": 16, "dropout": 0.1},
+        "schedule": {"kind": "constant", "peak": 1e-2},
+        "batch": {"sequences": 10, "max_length": 120, "micro_tokens": 300},
+        "budget": {"epochs": 5},
+        "evaluate_every": None,
+        **more,
+    }
+
+
+def recipe(path: Path, model: Path, run: Path, **more: Any) -> dict[str, Any]:
+    return {
+        "run": str(run),
+        "model": {"source": str(model), "device": "cpu", "dtype": "float32"},
+        "prompt": "plain",
+        "checkpoints": {"every": 5, "keep": 9},
+        "stages": [stage(path, **more)],
+    }
+
+
+def fit(tree: dict[str, Any], **options: bool) -> None:
+    train_run(check_recipe(tree), TrainOptions(**options), Console(quiet=True))
+
+
+def train_events(run: Path) -> list[dict[str, Any]]:
+    return [event for event in RunFolder(run).events() if event["event"] == "train"]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twenty votes and a correction of a playground session, as its history tab hands them out."""
+    votes = [
+        Vote(ENGLISH, FRENCH, f"the {word}", f"{right} !", f"{wrong} {wrong}", "model a", "model b")
+        for word, right, wrong in zip(WORDS, TRANSLATED, [*TRANSLATED[1:], TRANSLATED[0]], strict=True)
+    ]
+    session = Session().with_votes(tuple(votes)).with_entry(ENGLISH, FRENCH, "model a", "a cat", "un chien").with_correction(1, "un chat")
+    ((name, text),) = preference_files(session).items()
+    path = tmp_path_factory.mktemp("export") / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(exported: Path, tiny_llama_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    fit(recipe(exported, tiny_llama_folder, run))
+    return run
+
+
+def test_what_the_playground_exports_trains_a_model_to_prefer_what_was_chosen(exported: Path, trained: Path) -> None:
+    assert exported.name == "preferences.en-fr.jsonl"
+    reading, tokenising = json.loads((trained / "data.json").read_text())["stages"]["votes"]["corpora"]["corpus 1 (en-fr)"]
+    assert (reading["kept"], tokenising["kept"]) == (21, 21)
+    events = train_events(trained)
+    assert [event["step"] for event in events] == list(range(1, 16))  # five epochs of 10, 10 and 1
+    before, after = events[:3], events[-3:]
+    assert min(event["accuracy"] for event in after) > 0.9 > max(event["accuracy"] for event in before[:1])
+    assert min(event["margin"] for event in after) > max(event["margin"] for event in before)
+    assert json.loads((trained / "model/dragoman.json").read_text())["directions"] == ["eng_Latn-fra_Latn"]
+
+
+def test_a_run_resumed_in_the_middle_ends_as_the_unbroken_one(
+    exported: Path, trained: Path, tiny_llama_folder: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(trained, broken)
+    for gone in ("checkpoints/votes/step-10", "checkpoints/votes/step-15", "model"):
+        shutil.rmtree(broken / gone)
+    (broken / "checkpoints/votes/result.json").unlink()
+    fit(recipe(exported, tiny_llama_folder, broken), resume=True)
+    said = [
+        [(event["step"], event["loss"], event["margin"], event["accuracy"]) for event in train_events(run)] for run in (trained, broken)
+    ]
+    assert said[0] == said[1]
+    one, other = (load_file(run / "model/adapter_model.safetensors") for run in (trained, broken))
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_preflight_shows_both_sides_of_a_preference(exported: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
+    shown = StringIO()
+    tree = recipe(exported, tiny_llama_folder, tmp_path / "run", preference={"loss": "arpo"})
+    train_run(check_recipe(tree), TrainOptions(dry_run=True), Console(file=shown, width=200))
+    text = shown.getvalue()
+    assert "first preference, chosen (" in text
+    assert "the same, rejected (" in text
+    assert "21 kept" in text
+    assert "tokens/s" in text
+    assert not (tmp_path / "run").exists()
+
+
+# ---- what is refused ----
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "message"),
+    [
+        ({"corpora": [{"path": "mono.txt", "language": "fra"}]}, "corpora.0", "no monolingual corpus"),
+        ({"corpora": [corpus(Path("p.jsonl"), interlinear=True)]}, "corpora.0", "cannot be interlinear"),
+        ({"corpora": [corpus(Path("p.jsonl"), lexicon="a.tsv")]}, "corpora.0", "with a lexicon"),
+        ({"corpora": [corpus(Path("p.jsonl"), directions="both", name="mine")]}, "corpora.mine.directions", "one direction"),
+        ({"corpora": [corpus(Path("p.tsv"), format="tsv")]}, "corpora.0.format", "not read from tsv"),
+        ({"corpora": [corpus(Path("p.jsonl"), columns=["source", "chosen"])]}, "corpora.0.columns", "2 keys"),
+        ({"train": {"method": "full", "predict_ahead": True}}, "train.predict_ahead", "no second head"),
+        ({"preference": {"beta": 0}}, "preference.beta", "out of range"),
+        ({"preference": {"loss": "dpo"}}, "preference.loss", "'cpo' or 'arpo'"),
+        ({"preference": {"betta": 1}}, "preference.betta", "did you mean beta"),
+    ],
+)
+def test_what_a_preference_stage_cannot_do_is_refused_when_the_recipe_is_read(changes: dict[str, Any], key: str, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_recipe({"stages": [stage(Path("p.jsonl"), **changes)]})
+    assert key in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_corpus_without_a_rejected_side_is_refused_before_training(tiny_llama_folder: Path, tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "pairs.jsonl", [{"source": "dog", "target": "chien"}])
+    with pytest.raises(CorpusError, match="no row has text under source and chosen and rejected"):
+        fit(recipe(path, tiny_llama_folder, tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "pairs.tsv").write_text("dog\tchien\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match="from JSONL only"):
+        list(read_preferences(CorpusConfig(**corpus(tmp_path / "pairs.tsv")), Tally()))
+
+
+def test_several_processes_are_refused() -> None:
+    config = check_recipe({"stages": [stage(Path("p.jsonl"))]})
+    with pytest.raises(RunError, match="2 processes were started, and stage votes learns from preferences"):
+        check_for_several(config, Processes(1, 2))
+    check_for_several(config, Processes())
+
+
+def test_a_recipe_without_preferences_is_written_as_before_there_were_any() -> None:
+    plain = check_recipe({"stages": [{"name": "pairs", "corpora": [corpus(Path("p.jsonl"))]}]})
+    assert "preference" not in dump_recipe(plain)
+    preferring = check_recipe({"stages": [stage(Path("p.jsonl"))]})
+    assert check_recipe(yaml.safe_load(dump_recipe(preferring))) == preferring
+    assert preferring.stages[0].preference == PreferenceConfig()
