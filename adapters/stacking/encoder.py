@@ -177,6 +177,8 @@ def language_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     """
     if type(tokenizer).__name__ not in ("NllbTokenizer", "NllbTokenizerFast", "M2M100Tokenizer"):
         return {}
+    if known := getattr(tokenizer, "lang_token_to_id", None):  # M2M-100 counts them among its special tokens only when its files do
+        return {token.strip("_"): int(number) for token, number in known.items()}
     ordinary = set(tokenizer.special_tokens_map.values())
     tokens = [token for token in tokenizer.all_special_tokens if token not in ordinary]
     return {token.strip("_"): int(tokenizer.convert_tokens_to_ids(token)) for token in tokens}

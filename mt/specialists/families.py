@@ -85,7 +85,7 @@ def mark(tokenizer: PreTrainedTokenizerBase, family: Family, source: Language, t
 
 
 def _code(tokenizer: PreTrainedTokenizerBase, family: Family, language: Language, where: str) -> tuple[str, int]:
-    special = set(tokenizer.all_special_tokens)
+    special = {*tokenizer.all_special_tokens, *getattr(tokenizer, "lang_token_to_id", ())}
     for code in language.spellings:
         token = family.token.format(code=code)
         number = tokenizer.convert_tokens_to_ids(token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from dragoman.adapters.lora import attach_lora
@@ -10,10 +11,14 @@ from dragoman.adapters.seq2seq.training import new_model
 from dragoman.adapters.seq2seq.vocabulary import learn_vocabulary
 from dragoman.adapters.stacking.encoder import load_encoder
 from dragoman.adapters.stacking.model import Attention, StackedModel
+from dragoman.adapters.stacking.parents import Parent, folder_digest
 from dragoman.adapters.stacking.projection import ProjectionKind
+from dragoman.adapters.stacking.saving import StackFacts, save_stack
 from dragoman.mt.config import TrainableConfig
 from dragoman.mt.languages import find_language
-from dragoman.mt.models import load_model
+from dragoman.mt.model_facts import FACTS_FILE, facts_fields
+from dragoman.mt.models import load_model, load_tokenizer
+from dragoman.mt.prompts import load_template
 
 ENGLISH, GERMAN, FRENCH = (find_language(code) for code in ("eng", "deu", "fra"))
 GERMAN_TEXTS = ["Guten Morgen!", "Der Vogel ist gestern nach Süden geflogen; die Straße war naß.", "Hallo", "Wie geht es dir heute?"]
@@ -47,3 +52,17 @@ def tiny_stack(
                 if parameter.requires_grad:
                     parameter.add_(torch.randn_like(parameter) * 0.05)
     return stack.eval()
+
+
+def parent(folder: Path) -> Parent:
+    """A folder as it is now."""
+    return Parent(str(folder), None, folder_digest(folder))
+
+
+def save(folder: Path, stack: StackedModel, encoder: Path, llm: Path) -> Path:
+    """The stack as a run saves it."""
+    folder.mkdir(parents=True)
+    save_stack(folder, stack, load_tokenizer(llm), StackFacts(parent(encoder), parent(llm), stack.projection.kind, stack.attention))
+    facts = facts_fields(kind="stack", base=str(llm), base_revision=None, prompt=load_template("alma"), directions=["deu_Latn-eng_Latn"])
+    (folder / FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
+    return folder

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from stacks import ENGLISH, ENGLISH_TEXTS, FRENCH, GERMAN, GERMAN_TEXTS, save_tiny_encoder, tiny_stack
+from stacks import ENGLISH, ENGLISH_TEXTS, FRENCH, GERMAN, GERMAN_TEXTS, save, save_tiny_encoder, tiny_stack
 
 from dragoman.adapters.seq2seq.vocabulary import learn_vocabulary
 from dragoman.adapters.stacking.encoder import load_encoder
 from dragoman.adapters.stacking.model import StackedModel
-from dragoman.adapters.stacking.parents import Parent, folder_digest
-from dragoman.adapters.stacking.saving import StackFacts, load_stack, save_stack
+from dragoman.adapters.stacking.saving import load_stack
 from dragoman.mt.config import DecodingConfig
 from dragoman.mt.errors import DragomanError, LanguageError, ModelError
-from dragoman.mt.model_facts import FACTS_FILE, facts_fields
 from dragoman.mt.models import LoadedModel, load_model, load_tokenizer
 from dragoman.mt.prompts import load_template
 from dragoman.mt.tokenization import decode_whole, encode_plain, encode_prompt, leading_ids
@@ -101,18 +98,6 @@ def loaded_with(stack: StackedModel, folder: Path) -> LoadedModel:
     loaded = load_model(str(folder), device="cpu")
     loaded.model, loaded.stack = stack.llm, stack
     return loaded
-
-
-def parent(folder: Path) -> Parent:
-    return Parent(str(folder), None, folder_digest(folder))
-
-
-def save(folder: Path, stack: StackedModel, encoder: Path, llm: Path) -> Path:
-    folder.mkdir(parents=True)
-    save_stack(folder, stack, load_tokenizer(llm), StackFacts(parent(encoder), parent(llm), stack.projection.kind, stack.attention))
-    facts = facts_fields(kind="stack", base=str(llm), base_revision=None, prompt=load_template("alma"), directions=["deu_Latn-eng_Latn"])
-    (folder / FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
-    return folder
 
 
 @pytest.mark.parametrize("beams", [1, 3])
