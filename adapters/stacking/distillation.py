@@ -1,4 +1,4 @@
-"""What a stack learns from: the language model's own states, averaged (Schmidt et al. 2024) or by token, or targets behind the encoder's."""
+"""What a stack learns from: the language model's own states, averaged (Schmidt et al. 2024) or by token; or targets behind its states."""
 
 from __future__ import annotations
 

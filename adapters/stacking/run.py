@@ -27,8 +27,8 @@ from ...mt.provenance import direction_code
 from ...mt.recipes import plain_tree
 from ...mt.run_facts import check_unchanged
 from ...mt.runs import RunFolder
+from ...mt.seeds import seed_everything
 from ...mt.stage_data import directions
-from ...mt.stages import seed_everything
 from ...mt.training import Progress
 from .config import StackConfig, StackStageConfig
 from .data import Reading, StackData, StepDataset, build_stage

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import StackExample
+
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -44,20 +48,29 @@ class TokenTargets:
 
 def token_targets(examples: Sequence[StackExample]) -> TokenTargets:
     """The targets of a batch, whose examples were aligned and have one at least."""
-    columns, weights, places, tokens, shares, sizes = [], [], [], [], [], [0]
+    columns: list[Array] = []
+    weights: list[Array] = []
+    places: list[Array] = []
+    tokens: list[Array] = []
+    shares: list[Array] = []
+    sizes: list[int] = []
     for example in examples:
         assert example.aligned is not None and len(example.aligned), "an example that was not aligned"
         positions, place = np.unique(example.aligned[:, 0], return_inverse=True)
         characters = example.aligned[:, 2].astype(np.float32)
         columns.append(positions)
-        weights.append(np.full(len(positions), 1 / len(positions), dtype=np.float32))
+        weights.append(np.full(len(positions), 1 / len(positions)))
         places.append(place + sum(sizes))
         tokens.append(example.aligned[:, 1])
         shares.append(characters / np.bincount(place, weights=characters)[place])
         sizes.append(len(positions))
-    rows = np.repeat(np.arange(len(examples)), sizes[1:])
-    whole, parts = (rows, *map(np.concatenate, (columns, weights, places, tokens, shares))), []
-    for values in whole:
-        exact = values.dtype.kind == "i"
-        parts.append(torch.from_numpy(values.astype(np.int64 if exact else np.float32)))
-    return TokenTargets(*parts)
+    rows = [np.repeat(np.arange(len(examples)), sizes)]
+    return TokenTargets(_whole(rows), _whole(columns), _real(weights), _whole(places), _whole(tokens), _real(shares))
+
+
+def _whole(parts: Sequence[Array]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts).astype(np.int64))
+
+
+def _real(parts: Sequence[Array]) -> Tensor:
+    return torch.from_numpy(np.concatenate(parts).astype(np.float32))

@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 def tasks(
     stack: Annotated[str, typer.Option("--stack", metavar="FOLDER", help="A stack, or the run that trained it.")],
-    task: Annotated[str, typer.Option("--task", help="nusax (sentiment) or sib200 (topics).")],
+    task: Annotated[str, typer.Option("--task", help="nusax (sentiment), sib200 (topics) or belebele (reading comprehension).")],
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="FOLDER", help="The task's folder, a folder a language in it; else below DRAGOMAN_DATA."),
+        typer.Option("--data", metavar="FOLDER", help="The task's folder, a folder or a file a language in it; else below DRAGOMAN_DATA."),
     ] = None,
     languages: Annotated[str, typer.Option("--languages", help="Languages to test, with commas; else all that the encoder knows.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Teachers and students, with the seeds 1 to N.")] = 3,
     systems: Annotated[str, typer.Option("--systems", help="Which of stack, llm, encoder, translate-test, with commas.")] = "",
     epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the English text, of teacher and student.")] = 20,
-    batch: Annotated[int, typer.Option("--batch", min=1, help="Texts a step.")] = 32,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Texts a step, or questions with their options.")] = 32,
     rate: Annotated[float, typer.Option("--rate", min=0, help="Peak learning rate.")] = 1e-4,
     rank: Annotated[int, typer.Option("--rank", min=1, help="Rank of the teacher's LoRA; its alpha is twice that.")] = 16,
     longest: Annotated[
         int | None, typer.Option("--longest", min=2, help="Tokens read of a text, 256 or all the encoder reads; cut texts are counted.")
     ] = None,
-    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Only the first N texts of every split.")] = None,
+    rows: Annotated[int | None, typer.Option("--rows", min=1, help="Only the first N texts or questions of every split.")] = None,
     teachers: Annotated[
         Path | None, typer.Option("--teachers", metavar="FOLDER", help="Keep teachers here, and use those that are kept.")
     ] = None,
@@ -52,13 +52,15 @@ def tasks(
     """Teach a task in English, test it in other languages: the stack, the language model alone, the encoder alone, translate-test.
 
     The language model learns the task with LoRA and a linear head; the stack learns to give the vectors that it gives (stage 2 of Schmidt
-    et al. 2024). The stack on disk stays as it is.
+    et al. 2024). A question with options is a text an option, and the head scores each. The stack on disk stays as it is.
 
     Examples:
 
         dragoman stack tasks --stack runs/stack --task nusax --seeds 3 --json nusax.json
 
         dragoman stack tasks --stack runs/stack --task sib200 --languages deu,fra,ces --epochs 5 --teachers runs/teachers
+
+        dragoman stack tasks --stack runs/stack --task belebele --data Belebele --epochs 5
     """
     from .console import check_outputs, make_console, quiet_libraries, write_json_output
 

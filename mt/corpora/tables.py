@@ -33,10 +33,13 @@ def read_csv(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Itera
         yield from _pairs(_csv_rows(path, tally), corpus, tally)
 
 
-def rows(path: Path, tally: Tally, *, quoted: bool) -> Iterator[Row]:
-    """The cells of every row, as CSV where `quoted`, else as TSV; rows that cannot be read are counted, errors are those of `read_csv`."""
+def rows(path: Path, tally: Tally, *, quoted: bool, delimiter: str = ",") -> Iterator[Row]:
+    """The cells of every row, as CSV where `quoted`, else as TSV; rows that cannot be read are counted, errors are those of `read_csv`.
+
+    `delimiter` is that of the quoted kind.
+    """
     split = ((Origin(str(path), number), line.split("\t")) for number, line in enumerate(_lines(path), start=1))
-    for origin, cells in _csv_rows(path, tally) if quoted else split:
+    for origin, cells in _csv_rows(path, tally, delimiter) if quoted else split:
         if _undecodable(cells):
             tally.skip(origin, UNDECODABLE)
         else:
@@ -52,8 +55,8 @@ def _undecodable(cells: Iterable[str]) -> bool:
     return any("\udc80" <= character <= "\udcff" for cell in cells if not cell.isascii() for character in cell)
 
 
-def _csv_rows(path: Path, tally: Tally) -> Iterator[Row]:
-    reader = csv.reader((line + "\n" for line in _lines(path)), strict=True)
+def _csv_rows(path: Path, tally: Tally, delimiter: str = ",") -> Iterator[Row]:
+    reader = csv.reader((line + "\n" for line in _lines(path)), strict=True, delimiter=delimiter)
     while True:
         origin = Origin(str(path), reader.line_num + 1)
         try:

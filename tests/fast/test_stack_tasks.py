@@ -32,6 +32,7 @@ ENGLISH, JAVANESE = find_language("eng"), find_language("jav")
 QUICK = TuningSettings(epochs=8, batch=8, rate=1e-2)
 TEXTS = ("good good food", "bad bad room", "good bed", "bad food", "a good room", "a bad bed", "good", "bad")
 LABELS = (2, 0, 2, 0, 2, 0, 2, 0)
+ITEMS = Labelled(TEXTS, LABELS)
 
 
 def subject_with_equal_encoder(folder: Path, *, longest: int = 64) -> Subject:
@@ -72,7 +73,7 @@ def subject(tiny_llama_folder: Path) -> Subject:
 
 
 def lesson(settings: TuningSettings = QUICK, seed: int = 1) -> Lesson:
-    return Lesson(Labelled(TEXTS, LABELS), 3, settings, LoraSize(rank=4), seed)
+    return Lesson(ITEMS, 3, settings, LoraSize(rank=4), seed)
 
 
 def weights_of(subject: Subject) -> dict[str, torch.Tensor]:
@@ -82,7 +83,7 @@ def weights_of(subject: Subject) -> dict[str, torch.Tensor]:
 def test_a_teacher_learns_the_task_and_leaves_the_model_as_it_was(subject: Subject) -> None:
     before = weights_of(subject)
     with teaching(subject, lesson(replace(QUICK, epochs=12))) as teacher:
-        assert teacher.labels(TEXTS) == list(LABELS)
+        assert teacher.labels(ITEMS) == list(LABELS)
         assert teacher.head.bias is None
         assert teacher.head.weight.shape == (3, teacher.states.shape[1])
     after = weights_of(subject)
@@ -93,13 +94,13 @@ def test_a_teacher_learns_the_task_and_leaves_the_model_as_it_was(subject: Subje
 
 def test_cached_teacher_states_equal_fresh_ones_and_other_lessons_are_not_mixed_up(subject: Subject, tmp_path: Path) -> None:
     with teaching(subject, lesson(), cache=tmp_path) as fresh:
-        again = fresh.vectors(TEXTS)
+        again = fresh.vectors(ITEMS)
     lines: list[str] = []
     with teaching(subject, lesson(), cache=tmp_path, report=lines.append) as kept:
         assert not lines
         assert torch.equal(kept.states, fresh.states)
         assert torch.equal(kept.states, again)
-        assert torch.equal(kept.vectors(TEXTS), again)
+        assert torch.equal(kept.vectors(ITEMS), again)
         assert torch.equal(kept.head.weight, fresh.head.weight)
     with teaching(subject, lesson(seed=2), cache=tmp_path, report=lines.append) as other:
         assert len(lines) == QUICK.epochs
@@ -119,9 +120,9 @@ def test_a_student_with_an_equal_encoder_gets_the_teachers_vectors_and_labels(su
     with teaching(subject, lesson(replace(QUICK, epochs=12))) as teacher:
         plain = vectors_of(subject.read_text, subject.text_rows(TEXTS), subject.text_padding)
         states, head = teacher.states, teacher.head
-    with distilled(subject, TEXTS, ENGLISH, states, head, settings, seed=1) as student:
-        assert student.labels(TEXTS, JAVANESE) == list(LABELS)
-        left = (student.vectors(TEXTS, ENGLISH) - states).square().mean()
+    with distilled(subject, ITEMS, ENGLISH, states, head, settings, seed=1) as student:
+        assert student.labels(ITEMS, JAVANESE) == list(LABELS)
+        left = (student.vectors(ITEMS, ENGLISH) - states).square().mean()
         assert left < 0.2 * (plain - states).square().mean()
         assert student.losses[-1] < 0.2 * student.losses[0]
 
@@ -130,7 +131,7 @@ def test_only_the_adapter_moves_in_a_student_and_it_is_put_back(subject: Subject
     before, adapter = weights_of(subject), copied(subject.llm, "stack")
     states = torch.ones(len(TEXTS), subject.llm.config.hidden_size)
     head = fit_head(states, LABELS, 3)
-    with distilled(subject, TEXTS, ENGLISH, states, head, QUICK, seed=1):
+    with distilled(subject, ITEMS, ENGLISH, states, head, QUICK, seed=1):
         moved = {name for name, value in weights_of(subject).items() if not torch.equal(value, before[name])}
     assert moved
     assert moved <= adapter.keys() == adapter_parameters(subject.llm, "stack").keys()

@@ -83,6 +83,23 @@ def test_all_systems_are_measured_on_all_languages_the_encoder_knows(stack_folde
     assert before == {path.name: path.read_bytes() for path in stack_folder.iterdir()}
 
 
+def test_questions_with_options_are_measured_by_accuracy(stack_folder: Path, tmp_path: Path) -> None:
+    options = {"mc_answer1": "good", "mc_answer2": "bad"}
+    rows = [{"flores_passage": "a bed. good food", "question": "a room?", **options, "correct_answer_num": right} for right in (1, 2)]
+    for name in ("eng_Latn", "jav_Latn", "sun_Latn", "train"):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    done = run(
+        stack_folder, tmp_path, "--task", "belebele", "--seeds", "1", "--json", str(tmp_path / "out"), "--systems", "stack,translate-test"
+    )
+    assert done.exit_code == 0, done.output
+    assert "1 of 3 languages are left out" in done.output
+    tree = json.loads((tmp_path / "out").read_text(encoding="utf-8"))
+    assert [(each["system"], each["language"], each["accuracy"]) for each in tree["means"]] == [
+        *(("stack", code, 50.0) for code in ("eng_Latn", "jav_Latn")),
+        ("translate-test", "jav_Latn", 50.0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("more", "error", "message"),
     [

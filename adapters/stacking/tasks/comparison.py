@@ -13,7 +13,7 @@ from ....mt.languages import Language, find_language
 from .heads import Head, fit_head
 from .readers import ENGLISH
 from .reading import vectors_of
-from .records import Labelled, TaskData
+from .records import Examples, TaskData
 from .scores import TaskScore, task_score
 from .student import Student, distilled
 from .subject import Subject
@@ -100,7 +100,8 @@ def compare(subject: Subject, data: TaskData, settings: ComparisonSettings, repo
     """Train on English, test on every language of the data.
 
     `LLM alone`: the teacher reads the text itself. `encoder + head`: a linear head on the frozen encoder's mean states of the English text.
-    `translate-test`: the teacher reads what the encoder's own decoder makes of the text in English (not for English). `stack`: the student.
+    `translate-test`: the teacher reads what the encoder's own decoder makes of the text in English (not for English), of a question with
+    options part by part. `stack`: the student.
     """
     clock = _Seconds()
     results: list[Result] = []
@@ -111,7 +112,7 @@ def compare(subject: Subject, data: TaskData, settings: ComparisonSettings, repo
             results += _encoder_alone(subject, data)
     for seed in settings.seeds:
         say = _prefixed(report, seed)
-        lesson = Lesson(data.train, len(data.task.classes), settings.teacher, settings.lora, seed)
+        lesson = Lesson(data.train, data.task.outputs, settings.teacher, settings.lora, seed)
         begun = time.perf_counter()
         with teaching(subject, lesson, cache=settings.cache, report=say("teacher")) as teacher:
             clock.since(begun, "teacher")
@@ -133,27 +134,42 @@ def _is_english(language: Language) -> bool:
 
 def _translations(
     subject: Subject, data: TaskData, settings: ComparisonSettings, clock: _Seconds, report: Report
-) -> dict[Language, list[str]]:
+) -> dict[Language, Examples]:
     translate = subject.translate
     if TRANSLATE not in settings.systems or translate is None:
         return {}
-    translated = {}
+    translated: dict[Language, Examples] = {}
     for language, test in data.tests:
         if not _is_english(language):
+            into_english = _Counting(translate, language)
             with clock.of("translation"):
-                translated[language] = translate(test.texts, language)
-            report(f"{language.name}: {len(test.texts)} texts translated, the first as {translated[language][0]!r}")
+                translated[language] = test.translated(into_english)
+            lost = f", {into_english.empty} pieces to nothing" if into_english.empty else ""
+            done = f"{len(test.labels)} {data.task.unit} translated{lost}"
+            report(f"{language.name}: {done}, the first as {translated[language].texts[0]!r}")
     return translated
 
 
-def _scored(system: str, language: Language, seed: int | None, given: Sequence[int], test: Labelled, classes: int) -> Result:
+class _Counting:
+    """A translator from one language that counts what comes out empty: longer than the model reads, say."""
+
+    def __init__(self, translate: Callable[[Sequence[str], Language], list[str]], language: Language) -> None:
+        self.empty, self._translate, self._language = 0, translate, language
+
+    def __call__(self, texts: Sequence[str]) -> list[str]:
+        drafts = self._translate(texts, self._language)
+        self.empty += sum(not draft for draft in drafts)
+        return drafts
+
+
+def _scored(system: str, language: Language, seed: int | None, given: Sequence[int], test: Examples, classes: int) -> Result:
     return Result(system, language, seed, task_score(given, test.labels, classes))
 
 
 def _by_teacher(
     teacher: Teacher,
     data: TaskData,
-    translated: dict[Language, list[str]],
+    translated: dict[Language, Examples],
     settings: ComparisonSettings,
     seed: int,
     clock: _Seconds,
@@ -162,7 +178,7 @@ def _by_teacher(
     for language, test in data.tests:
         if LLM in settings.systems:
             with clock.of(LLM):
-                labels = teacher.labels(test.texts)
+                labels = teacher.labels(test)
             found.append(_scored(LLM, language, seed, labels, test, classes))
         if language in translated:
             with clock.of(TRANSLATE):
@@ -175,7 +191,7 @@ def _by_student(
     subject: Subject, data: TaskData, states: Tensor, head: Head, settings: ComparisonSettings, seed: int, clock: _Seconds, report: Report
 ) -> tuple[list[Result], tuple[float, ...]]:
     english, classes, begun = find_language(ENGLISH), len(data.task.classes), time.perf_counter()
-    with distilled(subject, data.train.texts, english, states, head, settings.student, seed=seed, report=report) as student:
+    with distilled(subject, data.train, english, states, head, settings.student, seed=seed, report=report) as student:
         clock.since(begun, "student")
         with clock.of(STACK):
             found = _student_results(student, data, seed, classes)
@@ -183,13 +199,16 @@ def _by_student(
 
 
 def _student_results(student: Student, data: TaskData, seed: int, classes: int) -> list[Result]:
-    return [_scored(STACK, language, seed, student.labels(test.texts, language), test, classes) for language, test in data.tests]
+    return [_scored(STACK, language, seed, student.labels(test, language), test, classes) for language, test in data.tests]
 
 
 def _encoder_alone(subject: Subject, data: TaskData) -> list[Result]:
-    def vectors(texts: Sequence[str], language: Language) -> Tensor:
-        return vectors_of(subject.read_encoder, subject.source_rows(texts, language), subject.source_padding)
+    def vectors(examples: Examples, language: Language) -> Tensor:
+        rows = subject.source_rows(examples.texts, language, examples.closings)
+        return vectors_of(subject.read_encoder, rows, subject.source_padding)
 
-    classes = len(data.task.classes)
-    head = fit_head(vectors(data.train.texts, find_language(ENGLISH)), data.train.labels, classes)
-    return [_scored(ENCODER, language, None, head.labels(vectors(test.texts, language)), test, classes) for language, test in data.tests]
+    train, classes = data.train, len(data.task.classes)
+    head = fit_head(vectors(train, find_language(ENGLISH)), train.labels, data.task.outputs, sizes=train.sizes)
+    return [
+        _scored(ENCODER, language, None, head.labels(vectors(test, language), test.sizes), test, classes) for language, test in data.tests
+    ]

@@ -6,35 +6,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .grouping import by_item
+
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Head:
-    """A linear head. `weight`: (classes, d); `bias`: (classes,), or None as in a teacher's head."""
+    """A linear head. `weight`: (outputs, d); `bias`: (outputs,), or None as in a teacher's head."""
 
     weight: Tensor
     bias: Tensor | None = None
 
     def logits(self, vectors: Tensor) -> Tensor:
-        """(N, classes) of vectors (N, d)."""
+        """(N, outputs) of vectors (N, d)."""
         import torch
 
         return torch.nn.functional.linear(vectors.to(self.weight), self.weight, self.bias)
 
-    def labels(self, vectors: Tensor) -> list[int]:
-        """The class of each of the vectors (N, d)."""
-        return [int(each) for each in self.logits(vectors).argmax(dim=1)]
+    def labels(self, vectors: Tensor, sizes: Sequence[int] | None = None) -> list[int]:
+        """The class of each of the vectors (N, d); or with `sizes`, how many vectors each item has, the answer to each item."""
+        logits = self.logits(vectors)
+        return [int(each) for each in by_item(logits, sizes or [1] * len(logits)).argmax(dim=1)]
 
 
-def fit_head(vectors: Tensor, labels: Sequence[int], classes: int, *, penalty: float = 1e-3) -> Head:
+def fit_head(vectors: Tensor, labels: Sequence[int], classes: int, *, sizes: Sequence[int] | None = None, penalty: float = 1e-3) -> Head:
     """Multinomial logistic regression on fixed vectors (N, d), each dimension scaled to unit variance; a convex problem, so without a seed.
+
+    With one output and several vectors an item, the softmax goes over the item's; the bias, which all of them share, then changes nothing.
 
     Args:
         vectors: (N, d).
-        labels: the class of each.
-        classes: how many there are.
+        labels: the class of each; or of each item which of its vectors is right.
+        classes: how many there are; or 1.
+        sizes: how many vectors each item has; None for one each.
         penalty: of the squared norm of the scaled weights.
     """
     import torch
@@ -48,7 +54,8 @@ def fit_head(vectors: Tensor, labels: Sequence[int], classes: int, *, penalty: f
 
     def closure() -> Tensor:
         search.zero_grad()
-        loss = torch.nn.functional.cross_entropy(scaled @ weight.T + bias, wanted) + penalty * weight.square().sum()
+        logits = by_item(scaled @ weight.T + bias, sizes or [1] * len(scaled))
+        loss = torch.nn.functional.cross_entropy(logits, wanted) + penalty * weight.square().sum()
         loss.backward()
         return loss
 

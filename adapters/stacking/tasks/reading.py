@@ -51,6 +51,22 @@ def text_rows(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[
     return [row or [int(tokenizer.eos_token_id)] for row in rows]
 
 
+def shortened(rows: Rows, longest: int, closings: Sequence[str], size: Callable[[str], int]) -> list[list[int]]:
+    """Rows of at most `longest` ids: longer ones lose what is before their closing, or their end.
+
+    Args:
+        rows: ids of texts.
+        longest: 2 or more.
+        closings: of each text the end that shall stay, if need be without its own beginning.
+        size: how many of a row's last ids a closing is.
+    """
+    found = []
+    for row, closing in zip(rows, closings, strict=True):
+        kept = min(size(closing), longest - 1) if len(row) > longest else 0
+        found.append([*row[: longest - kept], *row[len(row) - kept :]] if len(row) > longest else list(row))
+    return found
+
+
 def vectors_of(read: Read, rows: Rows, padding: Padding) -> Tensor:
     """(N, d) float32 vectors of N rows, on the CPU and in their order, read without gradients in batches of like length."""
     import torch

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from ....mt.languages import Language
 from .adapters import copied, only_training, put_back, reading_with
+from .grouping import Groups
 from .heads import Head
 from .reading import vectors_of
+from .records import Examples
 from .subject import Subject
 from .tuning import Report, TuningSettings, tune
 
@@ -26,21 +28,21 @@ class Student:
     head: Head
     losses: tuple[float, ...]
 
-    def vectors(self, texts: Sequence[str], language: Language) -> Tensor:
-        """(N, d) pooled states of texts in a language that the encoder knows."""
-        rows = self.subject.source_rows(texts, language)
+    def vectors(self, examples: Examples, language: Language) -> Tensor:
+        """(N, d) pooled states of the texts, in a language that the encoder knows."""
+        rows = self.subject.source_rows(examples.texts, language, examples.closings)
         with reading_with(self.subject.llm, self.subject.adapter):
             return vectors_of(self.subject.read_source, rows, self.subject.source_padding)
 
-    def labels(self, texts: Sequence[str], language: Language) -> list[int]:
-        """The class of each text."""
-        return self.head.labels(self.vectors(texts, language))
+    def labels(self, examples: Examples, language: Language) -> list[int]:
+        """The answer to each item."""
+        return self.head.labels(self.vectors(examples, language), examples.sizes)
 
 
 @contextmanager
 def distilled(
     subject: Subject,
-    texts: Sequence[str],
+    english: Examples,
     language: Language,
     states: Tensor,
     head: Head,
@@ -52,23 +54,33 @@ def distilled(
     """A student for the block; afterwards the stack's adapter has the weights that it had before.
 
     Args:
-        texts: the text that the teacher's `states` (N, d) are of.
-        language: of the texts: English.
+        english: the items whose texts the teacher's `states` (N, d) are of.
+        language: of the items: English.
         head: the teacher's, which no student changes.
         settings, seed: of training.
     """
     import torch
 
-    rows, before = subject.source_rows(texts, language), copied(subject.llm, subject.adapter)
-    targets = states.to(subject.source_padding.device)
+    rows, before = subject.source_rows(english.texts, language, english.closings), copied(subject.llm, subject.adapter)
+    targets, groups = states.to(subject.source_padding.device), Groups(english.sizes)
 
     def loss_of(batch: Sequence[int]) -> Tensor:
-        vectors = subject.read_source(*subject.source_padding.tensors([rows[number] for number in batch]))
-        return torch.nn.functional.mse_loss(vectors.float(), targets[list(batch)])
+        numbers = groups.texts_of(batch)
+        vectors = subject.read_source(*subject.source_padding.tensors([rows[number] for number in numbers]))
+        return torch.nn.functional.mse_loss(vectors.float(), targets[numbers])
 
     try:
         with only_training(subject.llm, subject.adapter) as weights:
-            losses = tune(weights, loss_of, [len(row) for row in rows], settings, seed=seed, report=report)
+            losses = tune(
+                weights,
+                loss_of,
+                groups.lengths(rows),
+                settings,
+                seed=seed,
+                report=report,
+                cut=groups.passes(settings.batch),
+                size=lambda batch: len(groups.texts_of(batch)),
+            )
         yield Student(subject, head, tuple(losses))
     finally:
         put_back(subject.llm, subject.adapter, before)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ....mt.languages import Language
-from .reading import Cuts, Padding, Read, text_rows
+from .reading import Cuts, Padding, Read, shortened, text_rows
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -47,14 +47,23 @@ class Subject:
     longest: int
     cuts: Cuts
 
-    def text_rows(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids for `read_text`; long texts lose their end, and are counted."""
+    def text_rows(self, texts: Sequence[str], closings: Sequence[str] | None = None) -> list[list[int]]:
+        """Ids for `read_text`; long texts lose their end, or what is before their closing, and are counted."""
         rows = text_rows(texts, self.tokenizer)
         self.cuts.add("language model", rows, self.longest)
-        return [row[: self.longest] for row in rows]
 
-    def source_rows(self, texts: Sequence[str], language: Language) -> list[list[int]]:
-        """Ids for `read_source` and `read_encoder`; long texts lose their end, but not the last token, `</s>`, and are counted."""
+        def size(closing: str) -> int:
+            return len(text_rows([f" {closing}"], self.tokenizer)[0]) if closing else 0
+
+        return shortened(rows, self.longest, closings or [""] * len(rows), size)
+
+    def source_rows(self, texts: Sequence[str], language: Language, closings: Sequence[str] | None = None) -> list[list[int]]:
+        """Ids for `read_source` and `read_encoder`; as `text_rows`, but the last token, `</s>`, always stays."""
         rows = self.encode(texts, language)
         self.cuts.add("encoder", rows, self.longest)
-        return [row if len(row) <= self.longest else [*row[: self.longest - 1], row[-1]] for row in rows]
+
+        def size(closing: str) -> int:
+            closed, empty = self.encode([f" {closing}", ""], language)
+            return len(closed) - len(empty) + 1 if closing else 1
+
+        return shortened(rows, self.longest, closings or [""] * len(rows), size)

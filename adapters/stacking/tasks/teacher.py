@@ -1,4 +1,8 @@
-"""The teacher: the plain language model, fine-tuned on English task text with LoRA and a bias-free linear head on its pooled states."""
+"""The teacher: the plain language model, fine-tuned on English task text with LoRA and a bias-free linear head on its pooled states.
+
+A head of as many outputs as a task has classes; or of one output, the score of a text that ends with an option, under a softmax over the
+options of a question.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +18,10 @@ from ....mt.config import TrainableConfig
 from ....mt.files import staged_folder, write_json
 from ...lora import lora_config
 from .adapters import copied, only_training, put_back, reading_with
+from .grouping import Groups, by_item
 from .heads import Head
 from .reading import Rows, vectors_of
-from .records import Labelled
+from .records import Examples
 from .subject import Subject
 from .tuning import Report, TuningSettings, tune
 
@@ -41,14 +46,14 @@ class Lesson:
     """What a teacher learns.
 
     Attributes:
-        english: training text.
-        classes: how many the task has.
+        english: training items.
+        classes: outputs of the head: how many classes the task has, or 1 for scores of options.
         settings: of training.
         lora: size of its adapter.
         seed: of the adapter, the head, the order and the dropout.
     """
 
-    english: Labelled
+    english: Examples
     classes: int
     settings: TuningSettings
     lora: LoraSize
@@ -65,7 +70,7 @@ class Teacher:
     """A trained teacher, whose adapter is in the subject's model.
 
     Attributes:
-        head: (classes, d), no bias.
+        head: (outputs, d), no bias.
         states: (N, d) its pooled states of the English training text, what students learn to give.
     """
 
@@ -73,13 +78,13 @@ class Teacher:
     head: Head
     states: Tensor
 
-    def vectors(self, texts: Sequence[str]) -> Tensor:
-        """(N, d) pooled states of texts in whatever language."""
-        return _vectors(self.subject, self.subject.text_rows(texts))
+    def vectors(self, examples: Examples) -> Tensor:
+        """(N, d) pooled states of the texts, in whatever language."""
+        return _vectors(self.subject, self.subject.text_rows(examples.texts, examples.closings))
 
-    def labels(self, texts: Sequence[str]) -> list[int]:
-        """The class of each text."""
-        return self.head.labels(self.vectors(texts))
+    def labels(self, examples: Examples) -> list[int]:
+        """The answer to each item."""
+        return self.head.labels(self.vectors(examples), examples.sizes)
 
 
 @contextmanager
@@ -118,16 +123,26 @@ def teaching(subject: Subject, lesson: Lesson, *, cache: Path | None = None, rep
 def _trained(subject: Subject, lesson: Lesson, report: Report) -> Teacher:
     import torch
 
-    rows, labels = subject.text_rows(lesson.english.texts), torch.tensor(lesson.english.labels)
+    english, groups = lesson.english, Groups(lesson.english.sizes)
+    rows, labels = subject.text_rows(english.texts, english.closings), torch.tensor(english.labels)
     width = int(subject.llm.config.get_text_config().hidden_size)
     head = torch.nn.Linear(width, lesson.classes, bias=False).to(subject.text_padding.device)
 
     def loss_of(batch: Sequence[int]) -> Tensor:
-        vectors = subject.read_text(*subject.text_padding.tensors([rows[number] for number in batch]))
-        return torch.nn.functional.cross_entropy(head(vectors.float()), labels[list(batch)].to(vectors.device))
+        vectors = subject.read_text(*subject.text_padding.tensors([rows[number] for number in groups.texts_of(batch)]))
+        logits = by_item(head(vectors.float()), groups.sizes_of(batch))
+        return torch.nn.functional.cross_entropy(logits, labels[list(batch)].to(vectors.device))
 
     with only_training(subject.llm, _ADAPTER) as weights:
-        tune([*weights, *head.parameters()], loss_of, [len(row) for row in rows], lesson.settings, seed=lesson.seed, report=report)
+        tune(
+            [*weights, *head.parameters()],
+            loss_of,
+            groups.lengths(rows),
+            lesson.settings,
+            seed=lesson.seed,
+            report=report,
+            cut=groups.passes(lesson.settings.batch),
+        )
     return Teacher(subject, Head(head.weight.detach().cpu()), _vectors(subject, rows))
 
 

@@ -19,7 +19,7 @@ class TuningSettings:
 
     Attributes:
         epochs: passes over the training text.
-        batch: texts a step.
+        batch: texts a step, or items of several texts.
         rate: peak learning rate of AdamW.
         warmup: share of the steps in which the rate rises; then it falls to 0 in a straight line.
         clip: largest norm of the gradient.
@@ -40,6 +40,8 @@ def tune(
     *,
     seed: int,
     report: Report = lambda _: None,
+    cut: Callable[[list[int]], list[list[int]]] = lambda batch: [batch],
+    size: Callable[[list[int]], int] = len,
 ) -> list[float]:
     """Minimise `loss_of` (the mean over the rows it is given) over all rows; the mean loss of each epoch is returned.
 
@@ -52,6 +54,8 @@ def tune(
         settings: how long and how fast.
         seed: of everything random.
         report: gets a line an epoch.
+        cut: a batch into forward passes, which add up to the gradient of the whole.
+        size: of how many things the loss of some rows is the mean.
     """
     import torch
 
@@ -63,16 +67,21 @@ def tune(
     for epoch in range(settings.epochs):
         total = 0.0
         for batch in _batches(lengths, settings.batch, f"{seed} {epoch}"):
-            loss = loss_of(batch)
             optimizer.zero_grad()
-            loss.backward()
+            loss = sum(_added(loss_of(part) * (size(part) / size(batch))) for part in cut(batch))
             torch.nn.utils.clip_grad_norm_(parameters, settings.clip)
             optimizer.step()
             schedule.step()
-            total += float(loss.detach()) * len(batch)
+            total += loss * len(batch)
         means.append(total / len(lengths))
         report(f"epoch {epoch + 1}/{settings.epochs}  loss {means[-1]:.4g}")
     return means
+
+
+def _added(loss: Tensor) -> float:
+    """The loss, whose gradient is added to what there is."""
+    loss.backward()
+    return float(loss.detach())
 
 
 def _triangle(steps: int, warmup: float) -> Callable[[int], float]:
