@@ -28,8 +28,8 @@ def correction_files(session: Session) -> dict[str, str]:
 def preference_files(session: Session) -> dict[str, str]:
     """A JSONL file for each direction that has any: votes, and each correction preferred to what was corrected.
 
-    A line has `source`, `chosen`, `rejected`, their languages, and who made the two texts; "correction" for a person. `mt.corpora.jsonl`
-    reads the chosen side with `columns: [source, chosen]`.
+    A line has `source`, `chosen`, `rejected`, their languages, and who made the two texts; "correction" for a person. A stage of
+    `dragoman train` with a `preference` block reads it as it is; as pairs, `columns: [source, chosen]` is its chosen side.
     """
     files: dict[str, str] = {}
     for direction, row in _preferences(session):

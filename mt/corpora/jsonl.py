@@ -8,7 +8,7 @@ is `{"source": ..., "chosen": ..., "rejected": ...}`, as the playground exports 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,24 @@ def read_segments(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> 
 
 
 def read_preferences(files: Sequence[Path], corpus: CorpusConfig, tally: Tally) -> Iterator[Preference]:
-    """Preferences of every file in turn; rows that lack one of the three texts are counted; errors as `read_pairs`."""
+    """Preferences of every file in turn; errors as `read_pairs`.
+
+    Counted: rows that lack one of the three texts, and rows that name another `source_language` or `target_language` than the corpus.
+    """
     names = [str(column) for column in corpus.columns or ("source", "chosen", "rejected")]
     if len(names) != 3:
         allowed = "three: the source's, the chosen and the rejected translation's"
         raise CorpusError(f"{len(names)} keys are given", where="columns", allowed=allowed)
-    return (Preference(*texts, origin) for origin, texts in _texts(files, [_Key((name,)) for name in names], tally))
+    rows = _texts(files, [_Key((name,)) for name in names], tally, lambda row: _another_direction(row, corpus))
+    return (Preference(texts[0], texts[1], texts[2], origin) for origin, texts in rows)
+
+
+def _another_direction(row: Mapping[str, object], corpus: CorpusConfig) -> str | None:
+    for key, language in (("source_language", corpus.source), ("target_language", corpus.target)):
+        named = row.get(key)
+        if isinstance(named, str) and named not in _spellings(language):
+            return f"another {key}"
+    return None
 
 
 def _spellings(language: str | None) -> tuple[str, ...]:
@@ -75,7 +87,10 @@ def _pair_keys(corpus: CorpusConfig) -> tuple[_Key, _Key]:
     return first, second
 
 
-def _texts(files: Sequence[Path], keys: Sequence[_Key], tally: Tally) -> Iterator[tuple[Origin, list[str]]]:
+def _texts(
+    files: Sequence[Path], keys: Sequence[_Key], tally: Tally, refuse: Callable[[Mapping[str, object]], str | None] = lambda _: None
+) -> Iterator[tuple[Origin, list[str]]]:
+    """The texts of every row that has all of `keys`; `refuse` gives a reason to leave such a row out."""
     found = False
     seen: dict[str, None] = {}  # keys of the rows that have none of ours, for the error
     for path in files:
@@ -88,7 +103,10 @@ def _texts(files: Sequence[Path], keys: Sequence[_Key], tally: Tally) -> Iterato
             texts = [value for value in values if isinstance(value, str)]
             if len(texts) == len(keys):
                 found = True
-                yield origin, texts
+                if reason := refuse(row):
+                    tally.skip(origin, reason)
+                else:
+                    yield origin, texts
                 continue
             absent = [key.spellings[0] for key, value in zip(keys, values, strict=True) if value is None]
             tally.skip(origin, f"no text under {' or '.join(absent)}" if absent else "a value that is not text")

@@ -1,4 +1,4 @@
-"""Preference stages: what is read, what the loss is, and that a model learns which of two translations is better."""
+"""Preference stages: what is read, what is refused, and that a model learns which of two translations is better."""
 
 from __future__ import annotations
 
@@ -15,43 +15,23 @@ import torch
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from preference_rows import ENGLISH, FRENCH, batches_of, examples_of
 from rich.console import Console
 from safetensors.torch import load_file
 from training_recipes import TRANSLATED, WORDS
 
 from dragoman.app.pages.exports import preference_files
 from dragoman.app.pages.session import Session, Vote
-from dragoman.mt.batches import MicroBatch, micro_batches
 from dragoman.mt.config import CorpusConfig, PreferenceConfig
 from dragoman.mt.corpora import Tally, read_preferences
-from dragoman.mt.corpora.records import Origin, Preference
 from dragoman.mt.errors import ConfigError, CorpusError, RunError
-from dragoman.mt.examples import Example, ExampleSet
-from dragoman.mt.languages import find_language
-from dragoman.mt.losses import chunked_token_losses
-from dragoman.mt.preference_loss import Preferred, StepSize, preference_loss, score_sides
-from dragoman.mt.preferences import preference_examples
+from dragoman.mt.examples import ExampleSet
+from dragoman.mt.models import load_model
+from dragoman.mt.preference_loss import Preferred, score_sides
 from dragoman.mt.processes import Processes, check_for_several
-from dragoman.mt.prompts import load_template
 from dragoman.mt.recipes import check_recipe, dump_recipe
 from dragoman.mt.runs import RunFolder
 from dragoman.mt.stages import TrainOptions, train_run
-
-ENGLISH, FRENCH = find_language("eng"), find_language("fra")
-CPO, ARPO = PreferenceConfig(), PreferenceConfig(loss="arpo", nll_weight=0.5)
-ROWS = [
-    ("the dog", "le chien", "chien le gros méchant"),
-    ("cat", "chat", "chien"),
-    ("a house of stone", "une maison de pierre", "maison"),
-    ("你好", "bonjour 🙂", "adieu"),
-    ("water", "eau", "de l'eau de pluie et de la neige, beaucoup de neige"),
-]
-
-
-def examples_of(rows: Sequence[tuple[str, str, str]], tokenizer: Any, max_length: int = 200, tally: Tally | None = None) -> list[Example]:
-    preferences = [Preference(*texts, Origin("p.jsonl", line)) for line, texts in enumerate(rows, 1)]
-    tally = tally or Tally("tokenising")
-    return list(preference_examples(preferences, tokenizer, load_template("plain"), ENGLISH, FRENCH, max_length, tally))
 
 
 @pytest.fixture(scope="module")
@@ -59,131 +39,6 @@ def tokenizer(tiny_llama_folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(tiny_llama_folder)
-
-
-@pytest.fixture(scope="module")
-def model(tiny_llama_folder: Path) -> Any:
-    from transformers import AutoModelForCausalLM
-
-    return AutoModelForCausalLM.from_pretrained(tiny_llama_folder, dtype=torch.float64).eval()
-
-
-@pytest.fixture(scope="module")
-def examples(tokenizer: Any) -> ExampleSet:
-    kept = ExampleSet()
-    for example in examples_of(ROWS, tokenizer):
-        kept.add(example)
-    return kept
-
-
-def batches_of(examples: ExampleSet, layout: Any = "buckets", micro_tokens: int = 100_000) -> list[MicroBatch]:
-    return list(micro_batches(examples, range(len(examples)), layout=layout, micro_tokens=micro_tokens, padding=0, together=2))
-
-
-# ---- the loss ----
-
-
-def log_probability(model: Any, example: Example) -> tuple[float, int]:
-    """Of the target and EOS after the prompt, and how many tokens these are: one row, the whole head, no mask."""
-    with torch.no_grad():
-        rows = model(torch.tensor([list(example.ids)])).logits[0].log_softmax(-1)
-    targets = list(example.ids)[example.target_start :]
-    return sum(rows[example.target_start - 1 + place, token].item() for place, token in enumerate(targets)), len(targets)
-
-
-@pytest.mark.parametrize("chosen", [CPO, ARPO], ids=["cpo", "arpo"])
-def test_the_loss_is_the_papers_formula(chosen: PreferenceConfig, model: Any, examples: ExampleSet) -> None:
-    scores = [log_probability(model, examples[index]) for index in range(len(examples))]
-    contrasts, shares = [], []
-    for (w, w_tokens), (l, l_tokens) in zip(scores[::2], scores[1::2], strict=True):
-        tau = 1.0 if chosen.loss == "cpo" else min(1.0, 0.9 * math.exp(0.4 * abs(w / w_tokens - l / l_tokens)) - 1)
-        shares.append(tau)
-        contrasts.append(math.log1p(math.exp(-0.1 * (w - tau * l))))
-    likelihood = sum(w for w, _ in scores[::2]) / sum(tokens for _, tokens in scores[::2])
-    expected = sum(contrasts) / len(ROWS) - chosen.nll_weight * likelihood
-    (batch,) = batches_of(examples)
-    # The library takes log-probabilities in float32, whatever the model computes in.
-    assert preference_loss(model, batch, chosen, StepSize.of([batch])).item() == pytest.approx(expected, rel=1e-5)
-    if chosen.loss == "arpo":
-        assert len({round(share, 3) for share in shares}) > 1, "the shares should differ between preferences"
-
-
-@pytest.mark.parametrize("chosen", [CPO, ARPO], ids=["cpo", "arpo"])
-def test_a_steps_loss_and_gradient_are_the_same_however_it_is_cut(chosen: PreferenceConfig, model: Any, examples: ExampleSet) -> None:
-    def of(batches: list[MicroBatch]) -> tuple[float, torch.Tensor]:
-        model.zero_grad()
-        step, total = StepSize.of(batches), 0.0
-        for batch in batches:
-            loss = preference_loss(model, batch, chosen, step)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-        return total, torch.cat([p.grad.flatten() for p in model.parameters()])
-
-    one_by_one = batches_of(examples, micro_tokens=1)
-    assert [len(batch.members) for batch in one_by_one] == [2] * len(ROWS)
-    loss, gradient = of(one_by_one)
-    for layout, micro_tokens in (("buckets", 100_000), ("packed", 100), ("packed", 100_000)):
-        cut_loss, cut_gradient = of(batches_of(examples, layout, micro_tokens))
-        assert cut_loss == pytest.approx(loss, rel=1e-5)
-        assert torch.allclose(cut_gradient, gradient, atol=1e-5 * float(gradient.abs().max()))
-    model.zero_grad()
-
-
-def test_log_probabilities_do_not_depend_on_chunks_and_neither_do_gradients() -> None:
-    torch.manual_seed(0)
-    head, labels, weights = torch.nn.Linear(8, 30, bias=False), torch.randint(30, (11,)), torch.randn(11)
-    states = torch.randn(11, 8, requires_grad=True)
-    results = []
-    for positions in (100, 4):
-        losses = chunked_token_losses(head, states, labels, positions)
-        results.append((losses, *torch.autograd.grad((losses * weights).sum(), [states, head.weight])))
-    for whole, chunked in zip(*results, strict=True):
-        assert torch.allclose(whole, chunked, atol=1e-6)
-
-
-def test_the_margin_and_accuracy_reported_are_means_over_preferences(model: Any, examples: ExampleSet) -> None:
-    seen = Preferred()
-    batches = batches_of(examples, micro_tokens=100)
-    assert len(batches) > 1
-    for batch in batches:
-        preference_loss(model, batch, CPO, StepSize.of(batches), seen)
-    differences = [
-        log_probability(model, examples[index])[0] - log_probability(model, examples[index + 1])[0] for index in range(0, len(examples), 2)
-    ]
-    report = seen.report()
-    assert report["margin"] == pytest.approx(0.1 * sum(differences) / len(ROWS), rel=1e-4)
-    assert report["accuracy"] == sum(difference > 0 for difference in differences) / len(ROWS)
-    assert seen.report() == {}
-
-
-@given(
-    st.lists(st.tuples(st.integers(2, 40), st.integers(2, 40)), min_size=1, max_size=12),
-    st.integers(1, 300),
-    st.sampled_from(["buckets", "packed"]),
-)
-@settings(max_examples=30, deadline=None)
-def test_both_sides_of_a_preference_are_in_one_forward_pass(lengths: list[tuple[int, int]], micro_tokens: int, layout: str) -> None:
-    kept = ExampleSet()
-    for pair in lengths:
-        for length in pair:
-            kept.add(Example(list(range(length)), 1, Origin("p.jsonl", 1)))
-    batches = batches_of(kept, layout, micro_tokens)
-    members = [batch.members for batch in batches]
-    assert all(a % 2 == 0 and b == a + 1 for each in members for a, b in zip(each[::2], each[1::2], strict=True))
-    assert sorted(index for each in members for index in each) == list(range(len(kept)))
-    assert all(batch.padded_tokens <= micro_tokens or len(batch.members) == 2 for batch in batches)
-    assert [batch.targets_of_each() for batch in batches] == [[len(kept[index].ids) - 1 for index in each] for each in members]
-
-
-def test_score_sides_tells_chosen_from_rejected_in_either_layout(model: Any, examples: ExampleSet) -> None:
-    expected = [log_probability(model, examples[index]) for index in range(len(examples))]
-    for layout in ("buckets", "packed"):
-        (batch,) = batches_of(examples, layout)
-        sides = score_sides(model, batch)
-        for place, index in enumerate(batch.members[::2]):
-            assert sides.chosen[place].item() == pytest.approx(expected[index][0], rel=1e-5)
-            assert sides.rejected[place].item() == pytest.approx(expected[index + 1][0], rel=1e-5)
-            assert (sides.chosen_tokens[place].item(), sides.rejected_tokens[place].item()) == (expected[index][1], expected[index + 1][1])
 
 
 # ---- what is read ----
@@ -222,6 +77,16 @@ def test_rows_without_a_contrast_are_skipped_and_counted_by_place(tmp_path: Path
     texts = [(each.source, each.chosen, each.rejected) for each in kept]
     assert len(examples_of(texts, tokenizer, 60, tokenising)) == 2
     assert (tokenising.kept, dict(tokenising.skipped)) == (1, {"longer than max_length 60 tokens": 1})
+
+
+def test_rows_in_another_direction_than_the_corpus_are_skipped_and_counted(tmp_path: Path) -> None:
+    rows = [
+        {**row(), "source_language": source, "target_language": target} for source, target in (("en", "fr"), ("fr", "en"), ("en", "de"))
+    ]
+    tally = Tally()
+    path = write_rows(tmp_path / "p.jsonl", rows)
+    assert [kept.origin.line for kept in read_preferences(CorpusConfig(**corpus(path)), tally)] == [1]
+    assert dict(tally.skipped) == {"another source_language": 1, "another target_language": 1}
 
 
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -298,8 +163,8 @@ def train_events(run: Path) -> list[dict[str, Any]]:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twenty votes and a correction of a playground session, as its history tab hands them out."""
     votes = [
-        Vote(ENGLISH, FRENCH, f"the {word}", f"{right} !", f"{wrong} {wrong}", "model a", "model b")
-        for word, right, wrong in zip(WORDS, TRANSLATED, [*TRANSLATED[1:], TRANSLATED[0]], strict=True)
+        Vote(ENGLISH, FRENCH, f"the {word}", f"ah, {right} !", right, "model a", "model b")
+        for word, right in zip(WORDS, TRANSLATED, strict=True)
     ]
     session = Session().with_votes(tuple(votes)).with_entry(ENGLISH, FRENCH, "model a", "a cat", "un chien").with_correction(1, "un chat")
     ((name, text),) = preference_files(session).items()
@@ -315,15 +180,31 @@ def trained(exported: Path, tiny_llama_folder: Path, tmp_path_factory: pytest.Te
     return run
 
 
-def test_what_the_playground_exports_trains_a_model_to_prefer_what_was_chosen(exported: Path, trained: Path) -> None:
+def preferred(model: Any, path: Path, tokenizer: Any) -> dict[str, float]:
+    """Margin and accuracy over a file, without dropout."""
+    kept, seen = ExampleSet(), Preferred()
+    rows = [(one.source, one.chosen, one.rejected) for one in read_preferences(CorpusConfig(**corpus(path)), Tally())]
+    for example in examples_of(rows, tokenizer):
+        kept.add(example)
+    with torch.no_grad():
+        for batch in batches_of(kept):
+            seen.add(score_sides(model, batch), beta=0.1)
+    return seen.report()
+
+
+def test_what_the_playground_exports_trains_a_model_to_prefer_what_was_chosen(
+    exported: Path, trained: Path, tiny_llama_folder: Path, tokenizer: Any
+) -> None:
     assert exported.name == "preferences.en-fr.jsonl"
     reading, tokenising = json.loads((trained / "data.json").read_text())["stages"]["votes"]["corpora"]["corpus 1 (en-fr)"]
     assert (reading["kept"], tokenising["kept"]) == (21, 21)
     events = train_events(trained)
-    assert [event["step"] for event in events] == list(range(1, 16))  # five epochs of 10, 10 and 1
-    before, after = events[:3], events[-3:]
-    assert min(event["accuracy"] for event in after) > 0.9 > max(event["accuracy"] for event in before[:1])
-    assert min(event["margin"] for event in after) > max(event["margin"] for event in before)
+    assert [event["step"] for event in events] == list(range(1, 12))  # 105 preferences, ten a step
+    assert all(math.isfinite(event["margin"]) and 0 <= event["accuracy"] <= 1 for event in events)
+    before, after = (preferred(load_model(str(source), device="cpu").model, exported, tokenizer) for source in (tiny_llama_folder, trained))
+    assert before["accuracy"] < 0.1, "the longer translation should be less likely at first"
+    assert after["accuracy"] > 0.9
+    assert after["margin"] > 0 > before["margin"]
     assert json.loads((trained / "model/dragoman.json").read_text())["directions"] == ["eng_Latn-fra_Latn"]
 
 
@@ -332,7 +213,7 @@ def test_a_run_resumed_in_the_middle_ends_as_the_unbroken_one(
 ) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(trained, broken)
-    for gone in ("checkpoints/votes/step-10", "checkpoints/votes/step-15", "model"):
+    for gone in ("checkpoints/votes/step-11", "model"):
         shutil.rmtree(broken / gone)
     (broken / "checkpoints/votes/result.json").unlink()
     fit(recipe(exported, tiny_llama_folder, broken), resume=True)
