@@ -120,8 +120,10 @@ class StackTrainer(Trainer):
 
     def training_step(self, model: Any, inputs: list[list[StackExample]], num_items_in_batch: Any = None) -> torch.Tensor:  # noqa: ARG002
         """Gradients of the step's mean loss: over its texts (distil) or its target tokens, however it is cut into passes."""
-        model.train()
         started, stage = time.perf_counter(), self.job.stage
+        model.train()
+        if "llm." not in _MOVES[stage.kind]:
+            self.stack.llm.eval()  # an adapter that does not move need not drop out
         distil = stage.kind == "distil"
         weight = sum(len(batch) if distil else targets(batch) for batch in inputs)
         total = torch.zeros((), device=self.args.device)
