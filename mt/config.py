@@ -98,7 +98,7 @@ class BatchConfig:
     max_length: int = 512
     micro_tokens: int | None = None  # padded tokens of one forward pass; chosen by device when unset
     layout: Literal["auto", "buckets", "packed"] = "auto"
-    recompute: bool = False  # recompute activations in the backward pass: a third more work for much less memory
+    recompute: Literal["auto", True, False] = "auto"  # activations a second time, to save memory; auto: where it is short
     long_rows: Literal["split", "refuse"] = "split"  # monolingual rows; a long pair is always refused, and counted
 
 
@@ -240,6 +240,16 @@ class VocabularyConfig:
 
 
 @dataclass(frozen=True)
+class KernelConfig:
+    """Faster ways to compute the same: blocks compiled by torch, and Liger's Triton kernels on a GPU."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+
+    compile: bool = False  # torch.compile of the blocks, in training only
+    liger: Literal["auto", True, False] = "auto"  # norm, MLP and rotary positions; auto: on a GPU where liger-kernel is installed
+
+
+@dataclass(frozen=True)
 class CheckpointConfig:
     """How often a resumable checkpoint is written, and how many are kept besides the best one."""
 
@@ -263,4 +273,5 @@ class RunConfig:
     prompt: str = "alma"  # a shipped template's name or a path to one
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     checkpoints: CheckpointConfig = field(default_factory=CheckpointConfig)
+    kernels: KernelConfig = field(default_factory=KernelConfig)
     save: Literal["auto", "adapter", "merged"] = "auto"  # auto: an adapter while its base is the model the recipe started from

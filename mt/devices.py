@@ -35,9 +35,9 @@ class DeviceChoice:
 def choose_device(device: str = "auto", dtype: str = "auto") -> DeviceChoice:
     """Pick device, dtype and attention; `auto` takes the GPU when there is one.
 
-    CPU: float32 (most CPUs emulate bfloat16, 15 to 100 times slower) and sdpa; CPUs with bfloat16 instructions multiply in it when they train,
-    unless float32 is asked for. CUDA from compute capability 8.0: bfloat16, and
-    FlashAttention 2 when it is installed. Older GPUs: float32, because float16 overflows in training.
+    CPU: float32 (most CPUs emulate bfloat16, 15 to 100 times slower) and sdpa; CPUs with bfloat16 instructions multiply in it when they
+    train, unless float32 is asked for. CUDA from compute capability 8.0: bfloat16, and FlashAttention 2 when it is installed. Older GPUs:
+    float32, because float16 overflows in training.
 
     Args:
         device: "auto", "cpu", "cuda" or "cuda:N".

@@ -22,7 +22,16 @@ from .sources import is_cached
 from .wheels import Pin, read_pins, wheel_folder
 
 _GIB = 1 << 30
-_VARIABLES = ("DRAGOMAN_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "PIP_NO_INDEX", "CUDA_VISIBLE_DEVICES")
+_VARIABLES = (
+    "DRAGOMAN_CACHE",
+    "DRAGOMAN_TOKENS",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_HUB_OFFLINE",
+    "TRANSFORMERS_OFFLINE",
+    "PIP_NO_INDEX",
+    "CUDA_VISIBLE_DEVICES",
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,9 @@ _LONGEST_PLAIN = 512  # tokens of a row; its scores take rows x heads x length^2
 
 @contextmanager
 def mixed_precision(model: nn.Module, *, enabled: bool, longest: int) -> Iterator[None]:
-    """A block whose matrix products are bfloat16 (`enabled`), with the attention that is fast in it; weights and their gradients keep their format.
+    """A block whose matrix products are bfloat16 (`enabled`), with the attention that is fast in it.
+
+    Weights and their gradients keep their format.
 
     Args:
         model: a transformers or peft model, or one that holds it as `llm`.
@@ -32,9 +34,10 @@ def mixed_precision(model: nn.Module, *, enabled: bool, longest: int) -> Iterato
 
 @contextmanager
 def fast_attention(model: nn.Module, *, longest: int) -> Iterator[None]:
-    """Plain attention for short rows under bfloat16 autocast on a CPU: the backward pass of torch's fused kernel takes a quarter of a step there.
+    """Plain attention for short rows under bfloat16 autocast on a CPU.
 
-    Nothing changes elsewhere. Longer rows keep the fused kernel, which holds no square of scores.
+    The backward pass of the fused kernel takes a quarter of a step there (scripts/bench/precision.py). Nothing changes elsewhere. Longer
+    rows keep the fused kernel, which holds no square of scores.
     """
     plain = torch.is_autocast_enabled("cpu") and next(model.parameters()).device.type == "cpu" and longest <= _LONGEST_PLAIN
     body = _transformer(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,16 +14,20 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .batches import StepDataset
+from .batches import MicroBatch, StepDataset
 from .config import PreferenceConfig
 from .cost import Ceiling, CostModel, cost_model, real_work, spoken
 from .examples import Example, end_of_text
-from .losses import CHUNK_BYTES, target_loss
+from .losses import target_loss
+from .memory import largest_batch, step_memory
+from .precision import mixed_precision
 from .preference_loss import StepSize, preference_loss
 from .stage_data import StageData
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+Loss = Callable[[torch.nn.Module, MicroBatch], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -131,47 +136,57 @@ class Estimate:
         ]
 
 
-def estimate(model: torch.nn.Module, dataset: StepDataset, preference: PreferenceConfig | None = None) -> Estimate:
+def estimate(
+    model: torch.nn.Module,
+    dataset: StepDataset,
+    preference: PreferenceConfig | None = None,
+    *,
+    mixed: bool = False,
+    recompute: bool = False,
+) -> Estimate:
     """Time one forward and backward pass on a typical step (after a warm-up) and add up weights, gradients, optimizer and activations.
 
-    Neither weights, gradients nor the random state are different afterwards. `preference` is the stage's, where it has one.
+    Neither weights, gradients nor the random state are different afterwards.
+
+    Args:
+        model: as it will be trained.
+        dataset: the stage's steps.
+        preference: the stage's, where it has one.
+        mixed: products in bfloat16, see `DeviceChoice.mixed`.
+        recompute: activations are computed again, as `memory.set_recompute` made the model do.
     """
     random_state = torch.random.get_rng_state()
     order = np.argsort(dataset.plan.tokens)
     batches = dataset[int(order[len(order) // 2])]
-    largest = max(dataset[int(order[-1])], key=lambda batch: batch.padded_tokens)
     model.train()
     try:
         loss = partial(preference_loss, settings=preference, step=StepSize.of(batches)) if preference else target_loss
-        loss(model, batches[0]).backward()
-        _wait()
+        _pass(model, loss, batches[:1], mixed=mixed)
         started = time.perf_counter()
-        for batch in batches:
-            loss(model, batch).backward()
-        _wait()
+        _pass(model, loss, batches, mixed=mixed)
         seconds = time.perf_counter() - started
     finally:
         model.zero_grad(set_to_none=True)
         torch.random.set_rng_state(random_state)
-    cost, work = cost_model(model), real_work(batches)
-    memory = _memory(model, largest.padded_tokens, largest.targets)
+    cost, work = cost_model(model, recompute=recompute), real_work(batches)
+    weights = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    memory = weights + step_memory(model, largest_batch(dataset), mixed=mixed).total(recompute=recompute)
     return Estimate(memory, work.tokens / seconds, cost.needed(work) / work.tokens, cost)
 
 
-def _wait() -> None:
+def _pass(model: torch.nn.Module, loss: Loss, batches: Sequence[MicroBatch], *, mixed: bool) -> None:
+    for batch in batches:
+        with mixed_precision(model, enabled=mixed, longest=batch.input_ids.shape[1]):
+            loss(model, batch).backward()
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
-def _memory(model: torch.nn.Module, tokens: int, head_positions: int) -> int:
-    """Bytes: weights as they are; gradient and two Adam moments in float32 per trained weight; activations about 18 vectors of width d
-    a layer and token (attention and MLP of a Llama block); logits and their gradient for one chunk of the head's positions."""
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    config = getattr(model, "config", None)
-    width, layers = getattr(config, "hidden_size", 0), getattr(config, "num_hidden_layers", 0)
-    size = next(model.parameters()).element_size()
-    activations = tokens * layers * width * 18 * max(2, size)
-    rows = getattr(config, "vocab_size", 0) * 4
-    logits = min(head_positions * rows, CHUNK_BYTES[next(model.parameters()).device.type]) * 3 if rows else 0
-    return int(weights + trained * 12 + activations + logits)
+def show_estimate(console: Console, guess: Estimate, summary: StageSummary, ceiling: Ceiling, processes: int) -> None:
+    """Print what a stage will take; `processes` share its tokens."""
+    console.print(
+        f"estimate: {guess.memory / 1e9:.1f} GB, {guess.tokens_per_second:.0f} tokens/s, "
+        f"{summary.tokens / guess.tokens_per_second / processes / 60:.1f} minutes for stage {summary.name}"
+    )
+    for line in guess.lines(ceiling):
+        console.print(line)

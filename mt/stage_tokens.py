@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -77,7 +78,16 @@ def stage_folder(stage: StageConfig, tokenizer: PreTrainedTokenizerBase, templat
         "code": _code_digest(),
         "byteorder": sys.byteorder,
     }
-    return cache_folder() / "tokens" / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    return tokens_folder() / hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def tokens_folder() -> Path:
+    """Where tokens lie: `DRAGOMAN_TOKENS`, else `tokens` in the cache. Not created here.
+
+    The cache rather than a run's folder, so that a dry run, the run, its resumption and runs with other settings tokenise once together.
+    """
+    chosen = os.environ.get("DRAGOMAN_TOKENS")
+    return Path(chosen).expanduser().absolute() if chosen else cache_folder() / "tokens"
 
 
 def column_codes(tokenizer: PreTrainedTokenizerBase) -> Mapping[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shlex
 import time
 from collections.abc import Sequence
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from rich.console import Console
 
@@ -25,14 +23,16 @@ from .corpora import fingerprint
 from .cost import Ceiling, matmul_ceiling, spoken
 from .decoding import check_decoding
 from .dev import DevResult, DevSet, average, evaluate_sets, load_dev_sets
+from .devices import choose_device
 from .errors import ConfigError, RunError
 from .files import staged_folder, write_atomically, write_json
+from .kernels import check_kernels, compiled_blocks
 from .languages import find_language
 from .model_card import model_card
 from .model_facts import FACTS_FILE, facts_fields
 from .models import LoadedModel, load_tokenizer
 from .plots import plot_curves
-from .preflight import Estimate, StageSummary, estimate, show_first, show_stage, summarise
+from .preflight import Estimate, StageSummary, estimate, show_estimate, show_first, show_stage, summarise
 from .processes import Processes, check_for_several, join_processes
 from .progress import MetricsWriter
 from .prompts import load_template
@@ -41,6 +41,8 @@ from .recipes import dump_recipe
 from .reports import write_report
 from .run_facts import check_unchanged, run_facts
 from .runs import RunFolder
+from .seeds import seed_everything
+from .settling import settle
 from .stage_data import StageData, build_stage
 from .stage_model import StageModel
 from .starting_model import check_embeddings, load_starting_model, look_at_start, starting_point
@@ -89,6 +91,7 @@ def train_run(config: RunConfig, options: TrainOptions, console: Console) -> Tra
         DragomanError: anything wrong with the recipe, the data, the model or the run folder; nothing half-written is left behind.
     """
     processes = join_processes(config.model.device)
+    check_kernels(config.kernels, choose_device(config.model.device, config.model.dtype).device)
     check_for_several(config, processes)
     run = _Run(config, options, console if processes.is_main else Console(quiet=True), processes)
     try:
@@ -120,7 +123,7 @@ class _Run:
         planned = self._preflight(data, tokenizer)
         if self.options.dry_run:
             self._prepare(planned[0].stage)
-            guess = self._show_estimate(planned[0])
+            guess = self._show_estimate(planned[0], recompute=self._settle(planned[0]))
             self.processes.wait()
             return TrainedRun(self.run, [], [each.summary for each in planned], self.model.loaded, guess, self.processes.is_main)
         if self.processes.is_main:
@@ -236,14 +239,13 @@ class _Run:
         own = "base" if self.processes.is_main else f"base-{self.processes.rank}"
         self.model.prepare(stage.train, self.run.checkpoints(stage.name) / own)
 
-    def _show_estimate(self, planned: PlannedStage) -> Estimate:
-        guess, summary = estimate(self.model.loaded.model, planned.dataset, planned.stage.preference), planned.summary
-        self.console.print(
-            f"estimate: {guess.memory / 1e9:.1f} GB, {guess.tokens_per_second:.0f} tokens/s, "
-            f"{summary.tokens / guess.tokens_per_second / self.processes.count / 60:.1f} minutes for stage {summary.name}"
-        )
-        for line in guess.lines(self.ceiling):
-            self.console.print(line)
+    def _settle(self, planned: PlannedStage) -> bool:
+        return settle(planned.stage, self.config.kernels, self.model.loaded, planned.dataset, self.processes, self.console)
+
+    def _show_estimate(self, planned: PlannedStage, *, recompute: bool) -> Estimate:
+        loaded = self.model.loaded
+        guess = estimate(loaded.model, planned.dataset, planned.stage.preference, mixed=loaded.choice.mixed, recompute=recompute)
+        show_estimate(self.console, guess, planned.summary, self.ceiling, self.processes.count)
         return guess
 
     # ---- a stage ----
@@ -257,21 +259,23 @@ class _Run:
             read_manifest(step_folder(self.run.checkpoints(stage.name), step))
             self.console.print(f"stage {stage.name} is finished already: its result is step {step}")
         else:
-            step = self._fit(planned)
+            with compiled_blocks(self.model.loaded.model, enabled=self.config.kernels.compile):
+                step = self._fit(planned)
         self.model.load_weights(step_folder(self.run.checkpoints(stage.name), step))
 
     def _fit(self, planned: PlannedStage) -> int:
-        stage, dataset, summary = planned.stage, planned.dataset, planned.summary
+        stage, summary = planned.stage, planned.summary
         # Each stage starts from a seed of its own, so that it does not depend on what was evaluated or resumed before it.
         seed = self.config.seed + 1000 * self.config.stages.index(stage)
         seed_everything(seed)
         checkpoint = self._checkpoint_to_resume(stage)
+        recompute = self._settle(planned)
         if checkpoint is None:
-            self._show_estimate(planned)
+            self._show_estimate(planned, recompute=recompute)
         writer = MetricsWriter(self.run, stage.name, summary.tokens, self.console) if self.processes.is_main else None
         trainer = StageTrainer(
             self.model.loaded.model,
-            self._job(stage, dataset, seed, writer, first=checkpoint is None and stage is self.config.stages[0]),
+            self._job(planned, seed, writer, recompute=recompute, first=checkpoint is None and stage is self.config.stages[0]),
             mixed=self.model.loaded.choice.mixed,
         )
         if writer:
@@ -314,8 +318,8 @@ class _Run:
         )
         write_json(self.run.result_file(stage.name), {"step": step, "steps": trainer.state.global_step})
 
-    def _job(self, stage: StageConfig, dataset: StepDataset, seed: int, writer: MetricsWriter | None, *, first: bool) -> StageJob:
-        evaluation = self.config.evaluation
+    def _job(self, planned: PlannedStage, seed: int, writer: MetricsWriter | None, *, recompute: bool, first: bool) -> StageJob:
+        stage, dataset, evaluation = planned.stage, planned.dataset, self.config.evaluation
         return StageJob(
             stage=stage,
             dataset=dataset,
@@ -329,6 +333,7 @@ class _Run:
             evaluate_first=first,
             callbacks=[writer] if writer else [],
             processes=self.processes,
+            recompute=recompute,
         )
 
     def _checkpoint_to_resume(self, stage: StageConfig) -> Path | None:
@@ -390,10 +395,3 @@ class _Run:
         return facts_fields(
             kind=kind, base=base, base_revision=revision, prompt=self.template, directions=directions, seed=self.config.seed
         )
-
-
-def seed_everything(seed: int) -> None:
-    """Seed Python's, numpy's and torch's global generators."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

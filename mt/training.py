@@ -26,6 +26,7 @@ from .cost import cost_model, real_work
 from .errors import RunError
 from .files import named_errors
 from .losses import target_loss
+from .memory import set_recompute
 from .precision import mixed_precision
 from .preference_loss import Preferred, StepSize, preference_loss
 from .processes import Processes
@@ -51,6 +52,7 @@ class StageJob:
     evaluate_first: bool = False
     callbacks: list[TrainerCallback] = field(default_factory=list)
     processes: Processes = field(default_factory=Processes)
+    recompute: bool = False  # activations, in the backward pass
 
     @property
     def steps(self) -> int:
@@ -133,7 +135,8 @@ class StageTrainer(Trainer):
         self.preferred = Preferred()
         on_cpu = next(model.parameters()).device.type == "cpu"
         stage = job.stage
-        self.cost = cost_model(model, recompute=stage.batch.recompute)
+        self.cost = cost_model(model, recompute=job.recompute)
+        set_recompute(model, on=job.recompute)
         arguments = TrainingArguments(
             output_dir=str(job.folder),
             max_steps=job.steps,
@@ -148,7 +151,6 @@ class StageTrainer(Trainer):
             optim=optimizer_for(next(model.parameters()).device),
             bf16=mixed and not on_cpu,  # on a CPU it would also wrap the forward passes of evaluation
             use_cpu=on_cpu,
-            **({"gradient_checkpointing": True} if stage.batch.recompute else {}),
             logging_strategy="steps",
             logging_steps=max(1, job.steps // 50),
             logging_nan_inf_filter=False,
@@ -204,11 +206,11 @@ class StageTrainer(Trainer):
         share = self._share_of(inputs, world / totals[0])  # DDP averages gradients over processes; times `world` makes that a sum
         total = torch.zeros((), device=self.args.device)
         for number, batch in enumerate(inputs):
-            with self._sync_only(model, last=number == len(inputs) - 1), self.compute_loss_context_manager():
-                with mixed_precision(model, enabled=self._mixed, longest=batch.input_ids.shape[1]):
-                    loss = share(model, batch)
-                    self._refuse_non_finite(loss, batch)
-                    self._backward(loss)
+            precision = mixed_precision(model, enabled=self._mixed, longest=batch.input_ids.shape[1])
+            with self._sync_only(model, last=number == len(inputs) - 1), self.compute_loss_context_manager(), precision:
+                loss = share(model, batch)
+                self._refuse_non_finite(loss, batch)
+                self._backward(loss)
             total += loss.detach()
         self.progress.tokens += totals[1]
         self.progress.computed += totals[2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,14 @@ def save_tiny_llama(folder: Path, vocabulary: int, *, context: int = 512, seed: 
     model = LlamaForCausalLM(config)
     torch.random.set_rng_state(state)
     model.save_pretrained(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tokens_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tokens of tests do not stay in the user's cache; commands that a test starts inherit this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DRAGOMAN_TOKENS", str(tmp_path_factory.mktemp("tokens")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from .config import StackStageConfig
 
 
+_MICRO_TOKENS = {"cpu": 2048, "cuda": 16384}
+
+
+def micro_tokens(device: str) -> int:
+    """Padded tokens of one forward pass with gradients, where nothing else is said: what fits into usual memories."""
+    return _MICRO_TOKENS[device.partition(":")[0]]
+
+
 @dataclass(frozen=True, slots=True)
 class StackExample:
     """One text or pair.

@@ -31,13 +31,11 @@ from ...mt.seeds import seed_everything
 from ...mt.stage_data import directions
 from ...mt.training import Progress
 from .config import StackConfig, StackStageConfig
-from .data import Reading, StackData, StepDataset, build_stage
+from .data import Reading, StackData, StepDataset, build_stage, micro_tokens
 from .model import StackedModel
 from .saving import StackFacts, load_trained, save_stack
 from .start import start_stack
 from .training import Report, StackJob, StackTrainer, choose_moving
-
-_MICRO_TOKENS = {"cpu": 2048, "cuda": 16384}
 
 
 @dataclass(frozen=True)
@@ -164,8 +162,7 @@ class _Run:
         seed = self.config.seed + 1000 * number  # so that a stage does not depend on what was done before it
         seed_everything(seed)
         choose_moving(self.stack, stage.kind)
-        device = self.loaded.choice.device.partition(":")[0]
-        dataset = StepDataset(data, stage.batch.micro_tokens or _MICRO_TOKENS[device])
+        dataset = StepDataset(data, stage.batch.micro_tokens or micro_tokens(self.loaded.choice.device))
         facts = {"stage": stage.name, "plan": data.plan.digest}
         job = StackJob(stage, dataset, self.run, seed, facts, self.config.checkpoints, opening, self.report)
         trainer = StackTrainer(self.stack, job, mixed=self.loaded.choice.mixed)

@@ -1,8 +1,8 @@
-"""A LoRA step in float32 and with bfloat16 products, each with torch's fused attention and with plain attention, for rows of several lengths.
+"""A LoRA step in float32 and with bfloat16 products, each with torch's fused attention and with plain attention.
 
     OMP_NUM_THREADS=1 python scripts/bench/precision.py [--lengths 24,44,128,256,512] [--tokens 704] [--rounds 3] [--json FILE] [--tiny]
 
-All variants of a length take turns; the figure is the fastest round. `--tiny` takes a random model.
+Rows are of several lengths. All variants of a length take turns; the figure is the fastest round. `--tiny` takes a random model.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
     DRAGOMAN_DATA=... OMP_NUM_THREADS=2 python scripts/bench/train_vs_trl.py [--pairs 128] [--rounds 3] [--json FILE]
 
 The pairs are ALMA's human-written German-English ones and image captions (Multi30k), half each, mixed. Every system is a process of its own
-that keeps its model; in a round each trains on the same new pairs, one after the other. TRL runs with its defaults, with
-activations kept, and packed to 512 tokens too. On a CPU with bfloat16 instructions all multiply in bfloat16, as either does by default, unless
-`--float32` is given. Before that all get the same steps in float32: the losses must be the same. `--tiny` takes a random model and made-up sentences. Needs `pip install 'dragoman[bench]'`.
+that keeps its model; in a round each trains on the same new pairs, one after the other. TRL runs with its defaults, with activations kept,
+and packed to 512 tokens too. On a CPU with bfloat16 instructions all multiply in bfloat16, as either does by default, unless `--float32` is
+given. Before that all get the same steps in float32: the losses must be the same. `--tiny` takes a random model and made-up sentences.
+Needs `pip install 'dragoman[bench]'`.
 """
 
 from __future__ import annotations

@@ -32,17 +32,18 @@ class Groups:
         """Of each item its longest row."""
         return [max(len(row) for row in rows[start:end]) for start, end in pairwise(self._starts)]
 
-    def passes(self, most: int) -> Callable[[list[int]], list[list[int]]]:
-        """Cuts items into passes of at most `most` texts; an item is never cut, however many it has."""
+    def passes(self, rows: Rows, tokens: int) -> Callable[[list[int]], list[list[int]]]:
+        """Cuts items into passes of at most so many tokens, padding included; an item is never cut, however many it has."""
+        lengths = self.lengths(rows)
 
         def cut(items: list[int]) -> list[list[int]]:
             found: list[list[int]] = []
-            filled = 0
+            texts = longest = 0
             for item in items:
-                filled += self.sizes[item]
-                if not found or filled > most:
+                texts, longest = texts + self.sizes[item], max(longest, lengths[item])
+                if not found or texts * longest > tokens:
                     found.append([])
-                    filled = self.sizes[item]
+                    texts, longest = self.sizes[item], lengths[item]
                 found[-1].append(item)
             return found
 

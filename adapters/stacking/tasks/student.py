@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ....mt.languages import Language
+from ..data import micro_tokens
 from .adapters import copied, only_training, put_back, reading_with
 from .grouping import Groups
 from .heads import Head
@@ -78,7 +79,7 @@ def distilled(
                 settings,
                 seed=seed,
                 report=report,
-                cut=groups.passes(settings.batch),
+                cut=groups.passes(rows, micro_tokens(subject.source_padding.device)),
                 size=lambda batch: len(groups.texts_of(batch)),
             )
         yield Student(subject, head, tuple(losses))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ....mt.config import TrainableConfig
 from ....mt.files import staged_folder, write_json
 from ...lora import lora_config
+from ..data import micro_tokens
 from .adapters import copied, only_training, put_back, reading_with
 from .grouping import Groups, by_item
 from .heads import Head
@@ -141,7 +142,7 @@ def _trained(subject: Subject, lesson: Lesson, report: Report) -> Teacher:
             lesson.settings,
             seed=lesson.seed,
             report=report,
-            cut=groups.passes(lesson.settings.batch),
+            cut=groups.passes(rows, micro_tokens(subject.text_padding.device)),
         )
     return Teacher(subject, Head(head.weight.detach().cpu()), _vectors(subject, rows))
 
