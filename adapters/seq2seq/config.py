@@ -1,4 +1,4 @@
-"""The settings of an encoder-decoder trained from scratch, as frozen dataclasses; `mt.recipes.load_settings` reads them from YAML."""
+"""The settings of an encoder-decoder trained from scratch, or from an earlier one on, as frozen dataclasses; `mt.recipes.load_settings` reads them from YAML."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class TranslationModelConfig:
     corpora: list[CorpusConfig]
     run: str = "runs/{recipe}"
     seed: int = 1
+    start: str | None = None  # the model folder of an earlier run: its weights, shape and vocabulary are where this one begins
     shape: ShapeConfig = field(default_factory=ShapeConfig)
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     schedule: ScheduleConfig = field(default_factory=lambda: ScheduleConfig("linear", peak=2e-3, warmup=0.08))

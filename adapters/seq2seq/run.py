@@ -21,23 +21,26 @@ def train_translation_model(config: TranslationModelConfig, report: Report, *, r
     """Train a model as `config` says into `config.run`; returns what was measured.
 
     Raises:
-        DragomanError: text that cannot be read or used; a run folder that has a model, or no checkpoint to resume from.
+        DragomanError: text that cannot be read or used; a run folder that has a model, or no checkpoint to resume from; an earlier model that
+            cannot be loaded or lacks a language.
     """
     import torch
 
+    from .earlier import earlier_model
     from .training import TranslationTrainer, new_model
 
     run = Path(config.run)
     _check_run(run, resume)
     texts = read_parallel(config.corpora)
     languages = list(dict.fromkeys(language for text in texts for language in (text.source, text.target)))
-    tokenizer = learn_vocabulary(_all_lines(texts), languages, config.shape.vocabulary)
+    earlier = earlier_model(config.start, languages) if config.start else None
+    tokenizer = earlier[1] if earlier else learn_vocabulary(_all_lines(texts), languages, config.shape.vocabulary)
     encoded, tallies = encode(texts, tokenizer, config.longest)
     for text, encoding in zip(texts, tallies, strict=True):
         for line in (*text.tally.lines(), *(encoding.lines() if encoding.skipped else ())):
             report(f"{text.name}, {line.strip()}")
     plan = plan_steps(texts, encoded, config)
-    model = new_model(config.shape, tokenizer, config.seed)
+    model = earlier[0] if earlier else new_model(config.shape, tokenizer, config.seed)
     report(
         f"{sum(one.numel() for one in model.parameters()) / 1e6:.1f} M parameters, {len(plan.steps):,} steps, {plan.tokens.sum():,} tokens"
     )

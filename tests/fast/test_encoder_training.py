@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from dragoman.adapters.seq2seq.data import IGNORED, EncodedPair, collate
 from dragoman.adapters.seq2seq.run import train_translation_model, translate
 from dragoman.adapters.seq2seq.vocabulary import learn_vocabulary, source_ids
 from dragoman.mt.config import BudgetConfig, CorpusConfig, ScheduleConfig
-from dragoman.mt.errors import RunError
+from dragoman.mt.errors import LanguageError, ModelError, RunError
 from dragoman.mt.languages import find_language
 
 ENGLISH, GERMAN, NKO, BATAK = (find_language(code) for code in ("eng", "deu", "nqo", "bbc"))
@@ -117,3 +118,27 @@ def test_a_model_learns_its_pairs_and_any_tool_loads_the_folder(tmp_path: Path, 
     assert len(tokenizer) <= model.get_input_embeddings().weight.shape[0]
     assert translate(folder, ["the dog", "a cat"], ENGLISH, GERMAN) == ["der Hund", "eine Katze"]
     assert translate(folder, ["ein Hund"], GERMAN, ENGLISH) == ["a dog"]
+
+
+def test_a_run_goes_on_from_an_earlier_model_with_its_vocabulary(tmp_path: Path) -> None:
+    train_translation_model(config_of(tmp_path, 3, "first"), lambda _: None)
+    still = replace(
+        config_of(tmp_path, 1, "second", start=str(tmp_path / "first/model")), schedule=ScheduleConfig("constant", peak=1e-12, warmup=0)
+    )
+    train_translation_model(replace(still, shape=ShapeConfig(width=64)), lambda _: None)  # the earlier model's shape holds
+    before, after = (load_file(tmp_path / run / "model/model.safetensors") for run in ("first", "second"))
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[name], after[name], atol=1e-9) for name in before)
+    first, second = (AutoTokenizer.from_pretrained(tmp_path / run / "model") for run in ("first", "second"))
+    assert first.get_vocab() == second.get_vocab()
+
+
+def test_an_earlier_model_that_is_missing_or_lacks_a_language_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no model here to start from"):
+        train_translation_model(config_of(tmp_path, 1, "run", start=str(tmp_path / "nowhere")), lambda _: None)
+    train_translation_model(config_of(tmp_path, 1, "first"), lambda _: None)
+    other = config_of(tmp_path, 1, "second", start=str(tmp_path / "first/model"))
+    other = replace(other, corpora=[replace(other.corpora[0], target="fra")])
+    with pytest.raises(LanguageError, match="no token for French"):
+        train_translation_model(other, lambda _: None)
+    assert not (tmp_path / "second").exists()
