@@ -24,13 +24,17 @@ TOYS: dict[str, tuple[str, ...]] = {
     "serving": ("--toy", "--requests", "40", "--unbatched", "10", "--clients", "4", "--warm", "10", "--streams", "4"),
     "significance": ("{data}/wmt17-significance", "--systems", "2"),
     "startup": ("--toy", "--json", "{json}"),
+    "token_files": ("--tokens", "20000"),
     "train_vs_trl": ("--tiny", "--json", "{json}"),
     "translate": ("--toy", "--json", "{json}"),
     "vocab_expand": ("{text}", "--toy", "--language", "fra"),
     "wmt22": ("--directions", "en-cs"),
 }
-# Scripts that want the embedded model for a minute or more even at their smallest; run by hand.
-BY_HAND = {"adequacy", "dictionaries", "nf4_cost", "scale", "stack_cost", "terminology", "vocab_initialisations", "vocab_learn"}
+# Scripts that want the embedded model for a minute or more even at their smallest, or a trained encoder; run by hand.
+BY_HAND = {
+    *("adequacy", "dictionaries", "encoder_space", "memory", "nf4_cost", "scale", "stack_cost", "terminology"),
+    *("vocab_initialisations", "vocab_learn"),
+}
 PARTS = {"train_systems", "translate_systems"}  # imported by others
 NEEDS = {"train_vs_trl": ("trl", "datasets"), "serving": ("gradio",), "translate": ("ctranslate2",)}
 
