@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from stacks import ENGLISH_TEXTS, GERMAN_TEXTS, save_tiny_encoder
+from stacks import ENGLISH_TEXTS, GERMAN, GERMAN_TEXTS, save_tiny_encoder
 from typer.testing import CliRunner
 
 from dragoman.adapters.stacking import run as stack_run
@@ -158,3 +158,20 @@ def test_a_shipped_recipe_loads(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     recipe = load_stack_recipe(path)
     assert recipe.run == f"runs/{path.stem}"
     assert path.read_text(encoding="utf-8").startswith("# ")
+
+
+@pytest.mark.slow
+def test_a_stack_over_four_bits_trains_and_its_folder_translates(recipe: Path, tmp_path: Path) -> None:
+    pytest.importorskip("bitsandbytes")
+    four = config(recipe, tmp_path / "four", "lora.method=qlora")
+    lines: list[str] = []
+    trained = train_stack(four, StackOptions(), lines.append)
+    assert trained.loaded.model.get_base_model().is_loaded_in_4bit
+    losses = [event["loss"] for event in RunFolder(tmp_path / "four").events() if event["event"] == "train"]
+    assert len(losses) == 5 and all(loss > 0 for loss in losses)
+    again = load_stack(tmp_path / "four", device="cpu", quantise=True)
+    stack = trained.loaded.stack
+    assert stack is not None
+    batch = stack.encoder.encode_batch(GERMAN_TEXTS, GERMAN)
+    with torch.no_grad():
+        assert torch.equal(stack.pooled(*batch), again.model.pooled(*batch))
