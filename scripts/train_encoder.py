@@ -48,7 +48,8 @@ def main() -> None:
         result = train_translation_model(config, report, resume=given.resume)
         result["tests"] = tested(config, Path(config.run) / "model", report)
     except DragomanError as error:
-        sys.exit(f"error: {error}")
+        console.print(f"error: {error}", markup=False, soft_wrap=True)
+        sys.exit(2)
     facts = {
         "settings": asdict(config),
         "seconds_in_all": round(time.perf_counter() - begun),
