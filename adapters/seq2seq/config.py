@@ -1,4 +1,4 @@
-"""The settings of an encoder-decoder trained from scratch, or from an earlier one on, as frozen dataclasses; `mt.recipes.load_settings` reads them from YAML."""
+"""The settings of an encoder-decoder trained from scratch, or from an earlier one on; `mt.recipes.load_settings` reads them from YAML."""
 
 from __future__ import annotations
 

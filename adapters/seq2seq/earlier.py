@@ -39,5 +39,7 @@ def earlier_model(folder: str, languages: Sequence[Language]) -> tuple[M2M100For
     known = set(tokenizer.all_special_tokens)
     for language in languages:
         if language.code not in known:
-            raise LanguageError(f"the vocabulary of the model to start from has no token for {language.name} ({language.code})", where=folder)
+            raise LanguageError(
+                f"the vocabulary of the model to start from has no token for {language.name} ({language.code})", where=folder
+            )
     return model.train(), tokenizer

@@ -21,8 +21,8 @@ def train_translation_model(config: TranslationModelConfig, report: Report, *, r
     """Train a model as `config` says into `config.run`; returns what was measured.
 
     Raises:
-        DragomanError: text that cannot be read or used; a run folder that has a model, or no checkpoint to resume from; an earlier model that
-            cannot be loaded or lacks a language.
+        DragomanError: text that cannot be read or used; a run folder that has a model, or no checkpoint to resume from; an earlier model
+            that cannot be loaded or lacks a language.
     """
     import torch
 
