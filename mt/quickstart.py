@@ -29,10 +29,10 @@ from .filters import FilterRules, filter_pairs
 from .languages import Language, find_language
 from .recipes import load_recipe
 from .reports import scored_stages, stage_table
-from .runs import RunFolder, machine, package_versions
+from .runs import RunFolder, RunOptions, machine, package_versions
 from .sources import resolve_model
 from .splits import Split, held_out_split
-from .stages import TrainedRun, TrainOptions, train_run
+from .stages import TrainedRun, train_run
 
 CATALOGUES = ["pypi:django", "pypi:wagtail", "pypi:sphinx"]
 MAX_WORDS = 20
@@ -89,7 +89,7 @@ def run_quickstart(options: QuickstartOptions, console: Console) -> QuickstartRe
     config = quickstart_recipe(options, run, source, target, len(split.train))
     if options.minutes is not None:
         config = scale_to_minutes(config, options.minutes, console)
-    trained = train_run(config, TrainOptions(overwrite=True), console)
+    trained = train_run(config, RunOptions(overwrite=True), console)
     return QuickstartResult(trained, split, config, time.perf_counter() - started)
 
 
@@ -174,7 +174,7 @@ def scale_to_minutes(config: RunConfig, minutes: float, console: Console) -> Run
 
     The speed is measured on one step; the budgets it leads to are saved with the run, so that the run itself can be repeated exactly.
     """
-    probe = train_run(config, TrainOptions(dry_run=True), Console(quiet=True))
+    probe = train_run(config, RunOptions(dry_run=True), Console(quiet=True))
     assert probe.estimate is not None
     planned = [summary.tokens for summary in probe.summaries]
     affordable = minutes * 60 * probe.estimate.tokens_per_second

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .config import CorpusConfig, RunConfig
+from .config import RunConfig
 from .corpora import fingerprint
 from .errors import RunError
 from .prompts import PromptTemplate, template_fields
@@ -24,11 +24,13 @@ def run_facts(config: RunConfig, data: Sequence[StageData], tokenizer: PreTraine
     facts: dict[str, Any] = {
         "tokenizer": tokenizer_digest(tokenizer),
         "prompt": template_fields(template),
-        "data": [{"stage": stage.name, "plan": each.plan.digest, "files": _hashes(stage.corpora)} for stage, each in stages],
+        "data": [
+            {"stage": stage.name, "plan": each.plan.digest, "files": [file["sha256"] for file in each.files]} for stage, each in stages
+        ],
         "recipe": recipe_digest(config),
     }
     if config.vocabulary is not None:
-        facts["vocabulary"] = _hashes(config.vocabulary.corpora)
+        facts["vocabulary"] = [file["sha256"] for corpus in config.vocabulary.corpora for file in fingerprint(corpus)]
     return facts
 
 
@@ -47,7 +49,3 @@ def check_unchanged(run: RunFolder, facts: dict[str, Any]) -> None:
                 where=run.path,
                 hint="undo the change, --accept-changes to go on all the same, or --overwrite to start again",
             )
-
-
-def _hashes(corpora: Sequence[CorpusConfig]) -> list[str]:
-    return [entry["sha256"] for corpus in corpora for entry in fingerprint(corpus)]

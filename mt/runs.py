@@ -26,6 +26,16 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """How to treat a run folder that exists, and whether to train at all."""
+
+    resume: bool = False
+    overwrite: bool = False
+    accept_changes: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """Paths of a run and the reading and writing of its small files."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,8 @@ import numpy as np
 from ..vocab.fertility import Fertility, measure_fertility
 from .cache import is_complete
 from .config import CorpusConfig, RunConfig, StageConfig
-from .corpora import read_pairs, read_preferences, read_segments
+from .corpora import fingerprint, read_pairs, read_preferences, read_segments
+from .corpora.paths import Fingerprint
 from .corpora.records import Pair, Preference, Segment
 from .corpora.tally import Tally
 from .errors import CorpusError
@@ -43,6 +45,7 @@ class StageData:
         tallies: for each corpus and direction what was kept and skipped in reading and in tokenising, with places.
         streams: for each corpus and direction the number of examples.
         fertility: for each language in it what the tokenizer spends on a sample of its text.
+        files: every file of the corpora, as it was when it was read.
         told: where the tokens lie, for people.
     """
 
@@ -51,6 +54,7 @@ class StageData:
     tallies: dict[str, list[Tally]]
     streams: dict[str, int]
     fertility: dict[str, Fertility]
+    files: list[Fingerprint]
     told: str | None = None
 
     @property
@@ -76,7 +80,9 @@ def build_stage(
         CorpusError: a file is missing, misaligned or holds no usable row.
     """
     stage = config.stages[number]
-    examples, corpora, told = _tokenised(stage, tokenizer, template, config.seed, on_disk=on_disk)
+    files = [fingerprint(corpus) for corpus in stage.corpora]
+    folder = stage_folder(stage, files, tokenizer, template, config.seed) if on_disk else None
+    examples, corpora, told = _tokenised(stage, tokenizer, template, config.seed, folder)
     rng = np.random.default_rng([config.seed, number, 1])
     every = [oriented for _, oriented in _labelled(stage)]
     streams = [
@@ -93,18 +99,17 @@ def build_stage(
         together=SIDES if stage.preference is not None else 1,
     )
     counts = {stream.name: sum(len(sequence) for sequence in stream.sequences) for stream in streams}
-    return StageData(examples, plan, corpora.tallies, counts, corpora.fertility, told)
+    return StageData(examples, plan, corpora.tallies, counts, corpora.fertility, [file for each in files for file in each], told)
 
 
 def _tokenised(
-    stage: StageConfig, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, seed: int, *, on_disk: bool
+    stage: StageConfig, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, seed: int, folder: Path | None
 ) -> tuple[Examples, CorporaAccount, str | None]:
-    """A stage's examples, in memory or on disk, and a line about where on disk."""
+    """A stage's examples, in memory or in a folder, and a line about where on disk."""
 
     def tokenise(sink: ExampleSink) -> CorporaAccount:
         return _tokenise(stage, tokenizer, template, seed, sink)
 
-    folder = stage_folder(stage, tokenizer, template, seed) if on_disk else None
     if folder is None or not (is_complete(folder) or may_write(folder)):
         examples = ExampleSet()
         return examples, tokenise(examples), f"tokens are kept in memory, since {folder} cannot be written" if folder else None

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..vocab.fertility import Fertility
 from .cache import cache_folder
 from .config import CorpusConfig, StageConfig
-from .corpora import fingerprint
+from .corpora.paths import Fingerprint
 from .corpora.tally import Tally
 from .prompts import PromptTemplate, template_fields
 from .token_files import NARROW, WIDE
@@ -60,7 +60,9 @@ class CorporaAccount:
         )
 
 
-def stage_folder(stage: StageConfig, tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, seed: int) -> Path:
+def stage_folder(
+    stage: StageConfig, files: Sequence[list[Fingerprint]], tokenizer: PreTrainedTokenizerBase, template: PromptTemplate, seed: int
+) -> Path:
     """The folder for a stage's tokens, there or not: another one whenever anything that they depend on is another.
 
     That is every corpus with its settings and the bytes of its files, the tokenizer, the prompt template, the lengths, the seed where a
@@ -68,7 +70,7 @@ def stage_folder(stage: StageConfig, tokenizer: PreTrainedTokenizerBase, templat
     budget, schedule.
     """
     facts = {
-        "corpora": [_corpus_facts(corpus) for corpus in stage.corpora],
+        "corpora": [_corpus_facts(corpus, each) for corpus, each in zip(stage.corpora, files, strict=True)],
         "preference": stage.preference is not None,
         "lengths": [stage.batch.max_length, stage.batch.long_rows],
         "seed": seed if any(corpus.lexicon for corpus in stage.corpora) else None,
@@ -95,9 +97,9 @@ def column_codes(tokenizer: PreTrainedTokenizerBase) -> Mapping[str, str]:
     return NARROW if max(tokenizer.get_vocab().values()) < 1 << 16 else WIDE
 
 
-def _corpus_facts(corpus: CorpusConfig) -> dict[str, Any]:
+def _corpus_facts(corpus: CorpusConfig, files: list[Fingerprint]) -> dict[str, Any]:
     settings = {name: value for name, value in asdict(corpus).items() if name not in _DRAWN_BY}
-    return {**settings, "files": fingerprint(corpus)}
+    return {**settings, "files": files}
 
 
 def _tokenizer_facts(tokenizer: PreTrainedTokenizerBase) -> list[str]:

@@ -40,7 +40,7 @@ from .provenance import trained_directions
 from .recipes import dump_recipe
 from .reports import write_report
 from .run_facts import check_unchanged, run_facts
-from .runs import RunFolder
+from .runs import RunFolder, RunOptions
 from .seeds import seed_everything
 from .settling import settle
 from .stage_data import StageData, build_stage
@@ -51,16 +51,6 @@ from .training import Progress, StageJob, StageTrainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True)
-class TrainOptions:
-    """How to treat a run folder that exists, and whether to train at all."""
-
-    resume: bool = False
-    overwrite: bool = False
-    accept_changes: bool = False
-    dry_run: bool = False
 
 
 @dataclass
@@ -84,7 +74,7 @@ class PlannedStage:
     summary: StageSummary
 
 
-def train_run(config: RunConfig, options: TrainOptions, console: Console) -> TrainedRun:
+def train_run(config: RunConfig, options: RunOptions, console: Console) -> TrainedRun:
     """Train every stage of a recipe.
 
     Raises:
@@ -105,7 +95,7 @@ def train_run(config: RunConfig, options: TrainOptions, console: Console) -> Tra
 class _Run:
     """The steps of `train_run`, sharing what all of them need."""
 
-    def __init__(self, config: RunConfig, options: TrainOptions, console: Console, processes: Processes) -> None:
+    def __init__(self, config: RunConfig, options: RunOptions, console: Console, processes: Processes) -> None:
         self.config, self.options, self.console, self.processes = config, options, console, processes
         self.run = RunFolder(Path(config.run).expanduser())
         self.template = load_template(config.prompt)
@@ -225,7 +215,7 @@ class _Run:
             self.model.settings = self.start.settings
         inputs = {
             stage.name: {
-                "files": [entry for corpus in stage.corpora for entry in fingerprint(corpus)],
+                "files": each.files,
                 "corpora": {label: [tally.to_json() for tally in tallies] for label, tallies in each.tallies.items()},
             }
             for stage, each in zip(self.config.stages, data, strict=True)

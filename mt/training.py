@@ -20,13 +20,12 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback, Traini
 from ..eval.corpus_metrics import find_metric
 from .batches import MicroBatch, StepDataset
 from .checkpoints import complete_steps, prune, publish, step_folder
-from .config import CheckpointConfig, ScheduleConfig, StageConfig
+from .config import CheckpointConfig, OptimizerConfig, ScheduleConfig, StageConfig
 from .corpora.records import Origin
 from .cost import cost_model, real_work
 from .errors import RunError
 from .files import named_errors
 from .losses import target_loss
-from .memory import set_recompute
 from .precision import mixed_precision
 from .preference_loss import Preferred, StepSize, preference_loss
 from .processes import Processes
@@ -52,7 +51,7 @@ class StageJob:
     evaluate_first: bool = False
     callbacks: list[TrainerCallback] = field(default_factory=list)
     processes: Processes = field(default_factory=Processes)
-    recompute: bool = False  # activations, in the backward pass
+    recompute: bool = False  # whether the model computes activations again (see `settle`), for the cost model
 
     @property
     def steps(self) -> int:
@@ -80,14 +79,6 @@ def optimizer_for(device: torch.device) -> str:
     return "adamw_torch_fused" if device.type in ("cpu", "cuda") else "adamw_torch"
 
 
-def milestones(every: float | int | None, steps: int) -> list[int]:
-    """The steps at which something happens: each `every` steps (or share of the stage when below 1), and the last."""
-    if every is None:
-        return [steps]
-    width = max(1, round(steps * every) if 0 < every < 1 else int(every))
-    return sorted({*range(width, steps + 1, width), steps} - set(range(steps - width // 2, steps)))
-
-
 class _Scheduled(Protocol):
     """A stage, of this or another trainer."""
 
@@ -98,6 +89,53 @@ class _Scheduled(Protocol):
     @property
     def schedule(self) -> ScheduleConfig:
         """As in `StageConfig`."""
+
+    @property
+    def optimizer(self) -> OptimizerConfig:
+        """As in `StageConfig`."""
+
+
+def common_arguments(stage: _Scheduled, folder: Path, steps: int, seed: int, device: torch.device, *, mixed: bool) -> dict[str, Any]:
+    """What every trainer here tells transformers' Trainer: a dataset item is a step, milestones decide when to save, nobody else reports.
+
+    Args:
+        stage: its schedule and optimizer.
+        folder: of its checkpoints.
+        steps: of the stage.
+        seed: of the stage.
+        device: where the model is.
+        mixed: products in bfloat16, see `DeviceChoice.mixed`.
+    """
+    on_cpu, optimizer = device.type == "cpu", stage.optimizer
+    return {
+        "output_dir": str(folder),
+        "max_steps": steps,
+        "per_device_train_batch_size": 1,
+        "learning_rate": stage.schedule.peak,
+        "weight_decay": optimizer.weight_decay,
+        "adam_beta1": optimizer.betas[0],
+        "adam_beta2": optimizer.betas[1],
+        "adam_epsilon": optimizer.epsilon,
+        "max_grad_norm": optimizer.clip,
+        "optim": optimizer_for(device),
+        "bf16": mixed and not on_cpu,  # on a CPU it would also wrap the forward passes of evaluation
+        "use_cpu": on_cpu,
+        "logging_steps": max(1, steps // 50),
+        "logging_nan_inf_filter": False,
+        "save_steps": 10**9,  # milestones decide
+        "seed": seed,
+        "disable_tqdm": True,
+        "remove_unused_columns": False,
+        "report_to": [],
+    }
+
+
+def milestones(every: float | int | None, steps: int) -> list[int]:
+    """The steps at which something happens: each `every` steps (or share of the stage when below 1), and the last."""
+    if every is None:
+        return [steps]
+    width = max(1, round(steps * every) if 0 < every < 1 else int(every))
+    return sorted({*range(width, steps + 1, width), steps} - set(range(steps - width // 2, steps)))
 
 
 def non_finite_loss(loss: float, step: int, stage: _Scheduled, run: RunFolder, origins: Sequence[Origin]) -> RunError:
@@ -133,38 +171,16 @@ class StageTrainer(Trainer):
         self.job, self._mixed = job, mixed
         self.progress = Progress()
         self.preferred = Preferred()
-        on_cpu = next(model.parameters()).device.type == "cpu"
         stage = job.stage
         self.cost = cost_model(model, recompute=job.recompute)
-        set_recompute(model, on=job.recompute)
         arguments = TrainingArguments(
-            output_dir=str(job.folder),
-            max_steps=job.steps,
-            per_device_train_batch_size=1,
-            learning_rate=stage.schedule.peak,
-            weight_decay=stage.optimizer.weight_decay,
-            adam_beta1=stage.optimizer.betas[0],
-            adam_beta2=stage.optimizer.betas[1],
-            adam_epsilon=stage.optimizer.epsilon,
-            max_grad_norm=stage.optimizer.clip,
+            **common_arguments(stage, job.folder, job.steps, job.seed, next(model.parameters()).device, mixed=mixed),
             ddp_find_unused_parameters=False,
-            optim=optimizer_for(next(model.parameters()).device),
-            bf16=mixed and not on_cpu,  # on a CPU it would also wrap the forward passes of evaluation
-            use_cpu=on_cpu,
-            logging_strategy="steps",
-            logging_steps=max(1, job.steps // 50),
-            logging_nan_inf_filter=False,
-            save_strategy="steps",
-            save_steps=10**9,  # milestones decide, see _Milestones
             eval_strategy="steps" if job.evaluate else "no",
             eval_steps=10**9,
             eval_on_start=job.evaluate is not None and job.evaluate_first,
             metric_for_best_model=job.metric if job.evaluate else None,
             greater_is_better=find_metric(job.metric).higher_is_better,
-            seed=job.seed,
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            report_to=[],
         )
         super().__init__(
             model=model,

@@ -26,7 +26,7 @@ from ...mt.prompts import load_template, template_fields
 from ...mt.provenance import direction_code
 from ...mt.recipes import plain_tree
 from ...mt.run_facts import check_unchanged
-from ...mt.runs import RunFolder
+from ...mt.runs import RunFolder, RunOptions
 from ...mt.seeds import seed_everything
 from ...mt.stage_data import directions
 from ...mt.training import Progress
@@ -39,16 +39,6 @@ from .training import Report, StackJob, StackTrainer, choose_moving
 
 
 @dataclass(frozen=True)
-class StackOptions:
-    """How to treat a run folder that exists, and whether to train at all."""
-
-    resume: bool = False
-    overwrite: bool = False
-    accept_changes: bool = False
-    dry_run: bool = False
-
-
-@dataclass(frozen=True)
 class TrainedStack:
     """What a finished (or dry) run hands back: the folder, the stack still in memory, and the test results by stage."""
 
@@ -57,7 +47,7 @@ class TrainedStack:
     tests: list[tuple[str, list[DevResult]]]
 
 
-def train_stack(config: StackConfig, options: StackOptions, report: Report) -> TrainedStack:
+def train_stack(config: StackConfig, options: RunOptions, report: Report) -> TrainedStack:
     """Train every stage of a recipe.
 
     Raises:
@@ -69,7 +59,7 @@ def train_stack(config: StackConfig, options: StackOptions, report: Report) -> T
 class _Run:
     """The steps of `train_stack`, sharing what all of them need."""
 
-    def __init__(self, config: StackConfig, options: StackOptions, report: Report) -> None:
+    def __init__(self, config: StackConfig, options: RunOptions, report: Report) -> None:
         self.config, self.options, self.report = config, options, report
         self.run = RunFolder(Path(config.run).expanduser())
         self.template = load_template(config.prompt)

@@ -21,7 +21,7 @@ from ...mt.files import named_errors
 from ...mt.precision import mixed_precision
 from ...mt.runs import RunFolder
 from ...mt.schedules import multiplier
-from ...mt.training import Progress, milestones, non_finite_loss, optimizer_for
+from ...mt.training import Progress, common_arguments, milestones, non_finite_loss
 from .config import StackStageConfig
 from .data import StackExample, StepDataset
 from .distillation import distillation_loss, generation_loss, targets, token_distillation_loss
@@ -79,30 +79,8 @@ class StackTrainer(Trainer):
 
     def __init__(self, stack: StackedModel, job: StackJob, *, mixed: bool) -> None:
         self.job, self.stack, self._mixed = job, stack, mixed
-        on_cpu = stack.end.device.type == "cpu"
         self.progress = Progress()
-        stage, steps = job.stage, len(job.dataset)
-        arguments = TrainingArguments(
-            output_dir=str(job.folder),
-            max_steps=steps,
-            per_device_train_batch_size=1,
-            learning_rate=stage.schedule.peak,
-            weight_decay=stage.optimizer.weight_decay,
-            adam_beta1=stage.optimizer.betas[0],
-            adam_beta2=stage.optimizer.betas[1],
-            adam_epsilon=stage.optimizer.epsilon,
-            max_grad_norm=stage.optimizer.clip,
-            optim=optimizer_for(stack.end.device),
-            bf16=mixed and not on_cpu,
-            use_cpu=on_cpu,
-            logging_steps=max(1, steps // 50),
-            logging_nan_inf_filter=False,
-            save_steps=10**9,  # milestones decide, see _Watch
-            seed=job.seed,
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            report_to=[],
-        )
+        arguments = TrainingArguments(**common_arguments(job.stage, job.folder, len(job.dataset), job.seed, stack.end.device, mixed=mixed))
         super().__init__(model=stack, args=arguments, train_dataset=job.dataset)
         for printer in (PrinterCallback, ProgressCallback):
             self.pop_callback(printer)

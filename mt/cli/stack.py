@@ -53,9 +53,10 @@ def train(
     quiet_libraries()  # before anything imports them
     console = make_console()
 
-    from ...adapters.stacking.run import StackOptions, train_stack
+    from ...adapters.stacking.run import train_stack
+    from ..runs import RunOptions
 
-    options = StackOptions(resume, overwrite, accept_changes, dry_run)
+    options = RunOptions(resume, overwrite, accept_changes, dry_run)
     finished = train_stack(config, options, lambda line: console.print(line, markup=False, soft_wrap=True))
     if dry_run:
         console.print("dry run: nothing was written")

@@ -52,9 +52,10 @@ def train(
     from rich.text import Text
 
     from ..reports import scored_stages, stage_table
-    from ..stages import TrainOptions, train_run
+    from ..runs import RunOptions
+    from ..stages import train_run
 
-    finished = train_run(config, TrainOptions(resume, overwrite, accept_changes, dry_run), console)
+    finished = train_run(config, RunOptions(resume, overwrite, accept_changes, dry_run), console)
     if not finished.is_main:
         return
     if dry_run:

@@ -34,8 +34,8 @@ from dragoman.mt.models import load_model
 from dragoman.mt.prompting import GlossaryConfig, PromptingConfig, load_plan
 from dragoman.mt.prompts import load_template
 from dragoman.mt.recipes import load_recipe
-from dragoman.mt.runs import machine, package_versions
-from dragoman.mt.stages import TrainOptions, train_run
+from dragoman.mt.runs import RunOptions, machine, package_versions
+from dragoman.mt.stages import train_run
 from dragoman.mt.translator import Translation, Translator
 
 ENGLISH, GERMAN = find_language("eng"), find_language("deu")
@@ -110,7 +110,7 @@ def _models(given: argparse.Namespace, console: Console) -> Iterator[tuple[str, 
     yield "as it comes", plain.model.source
     for name, config in (("trained without terms", plain), ("trained with terms", aware)):
         if not (Path(config.run) / "model" / "dragoman.json").exists():
-            train_run(config, TrainOptions(overwrite=True), console)
+            train_run(config, RunOptions(overwrite=True), console)
         yield name, config.run
 
 

@@ -26,8 +26,8 @@ from dragoman.mt.dev import evaluate_sets, load_dev_sets
 from dragoman.mt.models import load_model
 from dragoman.mt.prompts import load_template
 from dragoman.mt.recipes import load_recipe
-from dragoman.mt.runs import RunFolder, machine, package_versions
-from dragoman.mt.stages import TrainOptions, train_run
+from dragoman.mt.runs import RunFolder, RunOptions, machine, package_versions
+from dragoman.mt.stages import train_run
 from dragoman.vocab.bits_per_byte import bits_per_byte
 from dragoman.vocab.initialise import METHODS
 
@@ -90,7 +90,7 @@ def measure(method: str, given: argparse.Namespace, console: Console) -> Outcome
     if kept.exists():
         return Outcome(**json.loads(kept.read_text(encoding="utf-8")))
     if not (run.model / "dragoman.json").exists():
-        train_run(config, TrainOptions(overwrite=True), console)
+        train_run(config, RunOptions(overwrite=True), console)
     texts = new_language(config, tests[0], given.sentences)
     trained = load_model(str(run.path))
     bits = {"before": bits_per_byte(load_model(str(run.expanded)), texts).value, "after": bits_per_byte(trained, texts).value}

@@ -30,8 +30,8 @@ from dragoman.mt.models import load_model
 from dragoman.mt.preference_loss import Preferred, score_sides
 from dragoman.mt.processes import Processes, check_for_several
 from dragoman.mt.recipes import check_recipe, dump_recipe
-from dragoman.mt.runs import RunFolder
-from dragoman.mt.stages import TrainOptions, train_run
+from dragoman.mt.runs import RunFolder, RunOptions
+from dragoman.mt.stages import train_run
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def recipe(path: Path, model: Path, run: Path, **more: Any) -> dict[str, Any]:
 
 
 def fit(tree: dict[str, Any], **options: bool) -> None:
-    train_run(check_recipe(tree), TrainOptions(**options), Console(quiet=True))
+    train_run(check_recipe(tree), RunOptions(**options), Console(quiet=True))
 
 
 def train_events(run: Path) -> list[dict[str, Any]]:
@@ -228,7 +228,7 @@ def test_a_run_resumed_in_the_middle_ends_as_the_unbroken_one(
 def test_preflight_shows_both_sides_of_a_preference(exported: Path, tiny_llama_folder: Path, tmp_path: Path) -> None:
     shown = StringIO()
     tree = recipe(exported, tiny_llama_folder, tmp_path / "run", preference={"loss": "arpo"})
-    train_run(check_recipe(tree), TrainOptions(dry_run=True), Console(file=shown, width=200))
+    train_run(check_recipe(tree), RunOptions(dry_run=True), Console(file=shown, width=200))
     text = shown.getvalue()
     assert "first preference, chosen (" in text
     assert "the same, rejected (" in text

@@ -25,7 +25,8 @@ from dragoman.mt.plan import Plan
 from dragoman.mt.precision import mixed_precision
 from dragoman.mt.recipes import check_recipe, dump_recipe
 from dragoman.mt.room import Room, control_group_room, free_memory
-from dragoman.mt.stages import TrainOptions, train_run
+from dragoman.mt.runs import RunOptions
+from dragoman.mt.stages import train_run
 
 LENGTH = 48
 
@@ -192,7 +193,7 @@ def test_a_run_says_what_it_chose_and_where_its_tokens_lie(
     said = []
     for _ in range(2):
         console = Console(file=io.StringIO(), width=500)
-        done = train_run(check_recipe(tree), TrainOptions(dry_run=True), console)
+        done = train_run(check_recipe(tree), RunOptions(dry_run=True), console)
         assert done.estimate
         assert done.estimate.cost.recompute
         said.append(console.file.getvalue())  # type: ignore[attr-defined]
@@ -239,7 +240,7 @@ def test_compiling_without_a_compiler_is_refused_at_once(monkeypatch: pytest.Mon
     monkeypatch.setattr(kernels.shutil, "which", lambda _: None)
     tree = {**recipe(data, tmp_path / "no-model", tmp_path / "run"), "kernels": {"compile": True}}
     with pytest.raises(ConfigError, match="C\\+\\+ compiler"):
-        train_run(check_recipe(tree), TrainOptions(), Console(quiet=True))
+        train_run(check_recipe(tree), RunOptions(), Console(quiet=True))
 
 
 def test_compiled_blocks_run_while_they_train_and_are_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:

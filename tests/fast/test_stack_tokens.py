@@ -23,7 +23,7 @@ from dragoman.adapters.stacking.config import StackBatchConfig, StackConfig, Sta
 from dragoman.adapters.stacking.data import Reading, StackData, StackExample, StepDataset, build_stage
 from dragoman.adapters.stacking.distillation import distillation_loss, token_distillation_loss
 from dragoman.adapters.stacking.model import StackedModel
-from dragoman.adapters.stacking.run import StackOptions, _recipe_digest, train_stack
+from dragoman.adapters.stacking.run import _recipe_digest, train_stack
 from dragoman.adapters.stacking.token_targets import token_targets
 from dragoman.adapters.stacking.training import StackTrainer
 from dragoman.mt.config import BudgetConfig, CorpusConfig
@@ -31,6 +31,7 @@ from dragoman.mt.corpora.records import Origin
 from dragoman.mt.errors import ConfigError
 from dragoman.mt.models import load_tokenizer
 from dragoman.mt.prompts import load_template
+from dragoman.mt.runs import RunOptions
 
 SPANS = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 5)).map(lambda one: (one[0], one[0] + one[1])), max_size=8)
 WORLD = "Hallo, e\u0301 ắ ﬁ½ Ａ 한글 \u1112\u1161 مرحبا بِكَ שלום नमस्ते สวัสดี 你好 👩‍👩‍👧 🇩🇪 ▁ ߒߞߏ a\u3000b"
@@ -241,7 +242,7 @@ def test_a_stages_states_decide_which_loss_a_step_has(stack: StackedModel, data:
 
 @pytest.mark.slow
 def test_a_stage_of_tokens_trains_and_its_loss_falls(tmp_path: Path, encoder_folder: Path, tiny_llama_folder: Path) -> None:
-    trained = train_stack(recipe(tmp_path, encoder_folder, tiny_llama_folder), StackOptions(), lambda _: None)
+    trained = train_stack(recipe(tmp_path, encoder_folder, tiny_llama_folder), RunOptions(), lambda _: None)
     losses = [event["loss"] for event in trained.run.events() if event["event"] == "train"]
     assert len(losses) == 3 and losses[-1] < losses[0]
     assert (trained.run.model / "stack.safetensors").is_file()

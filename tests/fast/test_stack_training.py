@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 from dragoman.adapters.stacking import run as stack_run
 from dragoman.adapters.stacking.config import StackConfig, load_stack_recipe
 from dragoman.adapters.stacking.distillation import state_distances
-from dragoman.adapters.stacking.run import StackOptions, train_stack
+from dragoman.adapters.stacking.run import train_stack
 from dragoman.adapters.stacking.saving import load_stack
 from dragoman.adapters.stacking.training import StackTrainer, choose_moving
 from dragoman.mt.cli.stack import stack as command
 from dragoman.mt.errors import ConfigError, DragomanError, LanguageError, RunError
-from dragoman.mt.runs import RunFolder
+from dragoman.mt.runs import RunFolder, RunOptions
 
 SHIPPED = Path(__file__).parents[2] / "scripts" / "stacks"
 
@@ -81,14 +81,14 @@ def test_a_resumed_run_ends_with_the_same_weights_as_an_unbroken_one_and_its_fol
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     lines: list[str] = []
-    train_stack(config(recipe, whole), StackOptions(), lines.append)
+    train_stack(config(recipe, whole), RunOptions(), lines.append)
     with stopped_after(monkeypatch, "translate", 1):
-        train_stack(config(recipe, broken), StackOptions(), lines.append)
+        train_stack(config(recipe, broken), RunOptions(), lines.append)
     with pytest.raises(RunError, match="there is a run in this folder already"):
-        train_stack(config(recipe, broken), StackOptions(), lines.append)
+        train_stack(config(recipe, broken), RunOptions(), lines.append)
     with pytest.raises(RunError, match="the data changed"):
-        train_stack(config(recipe, broken, "seed=2"), StackOptions(resume=True), lines.append)
-    train_stack(config(recipe, broken), StackOptions(resume=True), lines.append)
+        train_stack(config(recipe, broken, "seed=2"), RunOptions(resume=True), lines.append)
+    train_stack(config(recipe, broken), RunOptions(resume=True), lines.append)
     assert "stage translate: resuming after step 1 of 2" in lines
     for name in ("stack.safetensors", "adapter_model.safetensors"):
         one, other = (load_file(folder / "model" / name) for folder in (whole, broken))
@@ -101,7 +101,7 @@ def test_a_resumed_run_ends_with_the_same_weights_as_an_unbroken_one_and_its_fol
 
 
 def test_each_kind_of_stage_moves_its_own_weights(recipe: Path, tmp_path: Path) -> None:
-    trained = train_stack(config(recipe, tmp_path / "dry"), StackOptions(dry_run=True), lambda _: None)
+    trained = train_stack(config(recipe, tmp_path / "dry"), RunOptions(dry_run=True), lambda _: None)
     assert not (tmp_path / "dry").exists()
     stack = trained.loaded.stack
     assert stack is not None
@@ -135,7 +135,7 @@ def test_a_recipe_that_cannot_be_is_refused_before_anything_is_written(
     recipe: Path, tmp_path: Path, override: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        train_stack(config(recipe, tmp_path / "run", override), StackOptions(), lambda _: None)
+        train_stack(config(recipe, tmp_path / "run", override), RunOptions(), lambda _: None)
     assert not (tmp_path / "run").exists()
 
 
@@ -165,7 +165,7 @@ def test_a_stack_over_four_bits_trains_and_its_folder_translates(recipe: Path, t
     pytest.importorskip("bitsandbytes")
     four = config(recipe, tmp_path / "four", "lora.method=qlora")
     lines: list[str] = []
-    trained = train_stack(four, StackOptions(), lines.append)
+    trained = train_stack(four, RunOptions(), lines.append)
     assert trained.loaded.model.get_base_model().is_loaded_in_4bit
     losses = [event["loss"] for event in RunFolder(tmp_path / "four").events() if event["event"] == "train"]
     assert len(losses) == 5 and all(loss > 0 for loss in losses)

@@ -17,6 +17,7 @@ from training_recipes import recipe
 from dragoman.mt import stage_data
 from dragoman.mt.batches import StepDataset
 from dragoman.mt.config import BatchConfig, MixtureConfig, RunConfig
+from dragoman.mt.corpora import fingerprint
 from dragoman.mt.corpora.records import Origin
 from dragoman.mt.examples import Example, ExampleSink
 from dragoman.mt.losses import target_loss
@@ -113,7 +114,7 @@ def test_any_change_of_what_tokens_depend_on_is_another_folder(config: RunConfig
     corpora = stage.corpora
 
     def folder(stage: Any = stage, tokenizer: Any = tokenizer, template: Any = TEMPLATE, seed: int = 3) -> Path:
-        return stage_folder(stage, tokenizer, template, seed)
+        return stage_folder(stage, [fingerprint(corpus) for corpus in stage.corpora], tokenizer, template, seed)
 
     other = AutoTokenizer.from_pretrained(tokenizer.name_or_path)
     other.add_tokens(["chien"])

@@ -15,7 +15,8 @@ from training_recipes import recipe
 from dragoman.mt.errors import DragomanError
 from dragoman.mt.models import load_model
 from dragoman.mt.recipes import check_recipe
-from dragoman.mt.stages import TrainedRun, TrainOptions, train_run
+from dragoman.mt.runs import RunOptions
+from dragoman.mt.stages import TrainedRun, train_run
 from dragoman.vocab.expansion import read_expansion
 
 pytestmark = pytest.mark.slow  # nothing here needs more than a tiny model, but every test trains one
@@ -43,7 +44,7 @@ def tree(data: Path, model: Path, run: Path, nko: Path, *, pieces: int = 24, **t
 
 
 def fit(made: dict[str, Any], **options: bool) -> TrainedRun:
-    return train_run(check_recipe(made), TrainOptions(**options), Console(quiet=True))
+    return train_run(check_recipe(made), RunOptions(**options), Console(quiet=True))
 
 
 def logits(model: Any) -> torch.Tensor:

@@ -25,14 +25,14 @@ from dragoman.mt.errors import DragomanError, RunError
 from dragoman.mt.models import load_model
 from dragoman.mt.processes import Processes, check_for_several
 from dragoman.mt.recipes import check_recipe
-from dragoman.mt.runs import RunFolder
-from dragoman.mt.stages import TrainedRun, TrainOptions, train_run
+from dragoman.mt.runs import RunFolder, RunOptions
+from dragoman.mt.stages import TrainedRun, train_run
 
 FRENCH = {"path": "mono.txt", "language": "fra"}
 
 
 def fit(tree: dict[str, Any], **options: bool) -> TrainedRun:
-    return train_run(check_recipe(tree), TrainOptions(**options), Console(quiet=True))
+    return train_run(check_recipe(tree), RunOptions(**options), Console(quiet=True))
 
 
 def weights(run: Path) -> dict[str, torch.Tensor]:
@@ -249,7 +249,7 @@ def test_preflight_shows_what_is_trained_and_what_is_masked(data: Path, tiny_lla
     from io import StringIO
 
     shown = StringIO()
-    train_run(check_recipe(recipe(data, tiny_llama_folder, tmp_path / "run")), TrainOptions(dry_run=True), Console(file=shown, width=200))
+    train_run(check_recipe(recipe(data, tiny_llama_folder, tmp_path / "run")), RunOptions(dry_run=True), Console(file=shown, width=200))
     text = shown.getvalue()
     assert "Translate this from English to French" in text
     assert "EOS trained in 100.0%" in text

@@ -20,8 +20,8 @@ from dragoman.mt.batches import bucket_batch, packed_batch
 from dragoman.mt.examples import Example
 from dragoman.mt.losses import target_loss
 from dragoman.mt.recipes import check_recipe
-from dragoman.mt.runs import RunFolder
-from dragoman.mt.stages import TrainOptions, train_run
+from dragoman.mt.runs import RunFolder, RunOptions
+from dragoman.mt.stages import train_run
 
 
 def tiny(layers: int = 6, *, tied: bool = True) -> LlamaForCausalLM:
@@ -86,7 +86,7 @@ def test_the_loss_with_a_second_head_is_the_same_packed_padded_and_one_by_one() 
 
 
 def fit(tree: dict[str, Any], **options: bool) -> None:
-    train_run(check_recipe(tree), TrainOptions(**options), Console(quiet=True))
+    train_run(check_recipe(tree), RunOptions(**options), Console(quiet=True))
 
 
 @pytest.mark.slow

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch.testing import assert_close
 
 from dragoman.mt.recipes import check_recipe
-from dragoman.mt.runs import RunFolder
-from dragoman.mt.stages import TrainOptions, train_run
+from dragoman.mt.runs import RunFolder, RunOptions
+from dragoman.mt.stages import train_run
 
 sys.path.append(str(Path(__file__).parents[1] / "fast"))
 from training_recipes import recipe, write_corpus
@@ -62,7 +62,7 @@ def test_two_processes_train_what_one_does_and_resume(tiny_llama_folder: Path, t
     data = tmp_path / "data"
     write_corpus(data)
     one, two = tmp_path / "one", tmp_path / "two"
-    train_run(check_recipe(tree(data, tiny_llama_folder, one)), TrainOptions(), Console(quiet=True))
+    train_run(check_recipe(tree(data, tiny_llama_folder, one)), RunOptions(), Console(quiet=True))
     path = tmp_path / "two.yaml"
     path.write_text(yaml.safe_dump(tree(data, tiny_llama_folder, two)), encoding="utf-8")
     launch(path)
