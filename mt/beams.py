@@ -13,7 +13,8 @@ import torch
 
 from .config import DecodingConfig
 from .constrained import Constraints, Progress, allocate
-from .decoding import Continuation, DecoderState, Ending, Request, penalise
+from .decoder_state import DecoderState
+from .decoding import Continuation, Ending, Request, penalise
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -7,7 +7,8 @@ model's generation settings nor torch's random state are touched.
 
 from __future__ import annotations
 
-import inspect
+import math
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,13 @@ import torch
 
 from .config import DecodingConfig
 from .errors import ConfigError
-from .prefixes import Prefix, prompt_embeddings
+from .pools import pool_for
+from .prefixes import Prefix
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-SHARED_FROM = 32  # leading tokens that all prompts of a batch share: from here on reading them once pays
+_WORTH_A_PASS = 4  # prompts that wait are read when they are as many as one in so many rows at work: passes have a price of their own
 MOST_BEAMS = 256  # quality falls long before, and memory grows with each
 
 
@@ -136,125 +138,57 @@ def evaluation_mode(model: PreTrainedModel) -> Iterator[None]:
             module.training = True
 
 
-class DecoderState:
-    """A batch being decoded: attention mask and key/value cache, row by row in step with the caller's rows."""
-
-    def __init__(
-        self, model: PreTrainedModel, prompts: Sequence[Sequence[int]], padding: int, prefixes: Sequence[Prefix | None] = ()
-    ) -> None:
-        self._model = model
-        device = model.get_input_embeddings().weight.device
-        self._cache: object | None = None
-        self._accepted = _forward_arguments(model)
-        if any(prefix is not None for prefix in prefixes):
-            with torch.no_grad():
-                embeddings, self._mask = prompt_embeddings(model, prompts, prefixes, side="left")  # (B, T, d), (B, T)
-            self._prompts = embeddings
-            return
-        width = max(len(prompt) for prompt in prompts)
-        rows = [[padding] * (width - len(prompt)) + list(prompt) for prompt in prompts]
-        self._mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)  # (B, T)
-        self._prompts = torch.tensor(rows, device=device)  # (B, T)
-        shared = shared_prefix(prompts) if len(prompts) > 1 and can_share(model) else 0
-        if shared >= SHARED_FROM:
-            self._read_once(prompts, shared, padding)
-
-    @classmethod
-    def of(cls, model: PreTrainedModel, requests: Sequence[Request], padding: int) -> DecoderState:
-        """The prompts of requests, with what stands in them besides ids."""
-        return cls(model, [request.prompt for request in requests], padding, [request.prefix for request in requests])
-
-    def _read_once(self, prompts: Sequence[Sequence[int]], shared: int, padding: int) -> None:
-        """Read the tokens that all prompts begin with in one row, and give every row its keys and values."""
-        device = self._mask.device
-        self._mask = torch.ones((1, shared), dtype=torch.long, device=device)
-        self._forward(torch.tensor([list(prompts[0][:shared])], device=device))
-        self._cache.batch_repeat_interleave(len(prompts))  # type: ignore[union-attr]
-        rests = [prompt[shared:] for prompt in prompts]
-        width = max(map(len, rests))
-        ones = [1] * shared
-        self._mask = torch.tensor([ones + [0] * (width - len(rest)) + [1] * len(rest) for rest in rests], device=device)  # (B, T)
-        self._prompts = torch.tensor([[padding] * (width - len(rest)) + list(rest) for rest in rests], device=device)
-
-    def start(self) -> torch.Tensor:
-        """Read the prompts: (B, V) float32 logits of each row's first new token."""
-        return self._forward(self._prompts)
-
-    def advance(self, tokens: Sequence[int]) -> torch.Tensor:
-        """Append one token to each row: (B, V) float32 logits of the next."""
-        column = torch.tensor(tokens, device=self._mask.device).unsqueeze(1)
-        self._mask = torch.cat([self._mask, torch.ones_like(column)], dim=1)
-        return self._forward(column)
-
-    def select(self, rows: Sequence[int]) -> None:
-        """Keep these rows, in this order; a row may come several times (beams) or not at all (finished)."""
-        index = torch.tensor(rows, device=self._mask.device)
-        self._mask = self._mask[index]
-        self._cache.reorder_cache(index)  # type: ignore[union-attr]
-
-    def _forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Ids (B, T), or what stands for them (B, T, d)."""
-        read = {"input_ids" if inputs.ndim == 2 else "inputs_embeds": inputs}
-        positions = (self._mask.cumsum(dim=1) - 1).clamp(min=0)[:, -inputs.shape[1] :]
-        optional = {"position_ids": positions, "logits_to_keep": 1}
-        with torch.no_grad():
-            output = self._model(
-                **read,
-                attention_mask=self._mask,
-                past_key_values=self._cache,
-                use_cache=True,
-                **{name: value for name, value in optional.items() if name in self._accepted},
-            )
-        self._cache = output.past_key_values
-        logits: torch.Tensor = output.logits[:, -1].float()
-        return logits
-
-
-def can_share(model: PreTrainedModel) -> bool:
-    """Whether a beginning that prompts share can be read once.
-
-    Padding then stands between it and the rest, which only attention by explicit positions and over everything bears.
-    """
-    config = model.config.get_text_config(decoder=True)
-    layers = set(getattr(config, "layer_types", None) or ["full_attention"])
-    windowed = getattr(config, "sliding_window", None) is not None and getattr(config, "use_sliding_window", True)
-    return "position_ids" in _forward_arguments(model) and layers == {"full_attention"} and not windowed
-
-
-def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """How many leading tokens all prompts have in common, the last token of none among them."""
-    first, last = min(map(tuple, prompts)), max(map(tuple, prompts))  # in this order every other prompt lies between them
-    most = min(len(prompt) for prompt in prompts) - 1
-    return next((number for number in range(most) if first[number] != last[number]), max(0, most))
-
-
 def decode(
     model: PreTrainedModel, requests: Sequence[Request], ending: Ending, config: DecodingConfig, padding: int
 ) -> Iterator[list[Continuation]]:
     """Continue every prompt, greedily or by sampling; yields all rows, in the order of `requests`, after each step.
 
-    The list is the same one each time. Leaving the iteration stops the work.
+    As many prompts as `config.batch_tokens` holds are worked on at a time, the first ones first; where the model bears it, one that ends
+    makes room for the next. The list is the same one each time. Leaving the iteration stops the work.
     """
     rows = [Continuation(request) for request in requests]
     generators = [torch.Generator().manual_seed(request.seed) for request in requests]
-    state = DecoderState.of(model, requests, padding)
-    alive = list(range(len(rows)))
-    logits = state.start()
-    while True:
-        scores = penalise(logits, [rows[i].ids for i in alive], config.repetition_penalty)
-        chosen = _sample(scores, [generators[i] for i in alive], config) if config.sample else scores.argmax(dim=-1)
+    pool = pool_for(model, padding, requests)
+    weights = [pool.weight(request) for request in requests]
+    waiting = deque(range(len(rows)))
+    alive: list[int] = []
+    tokens: list[int] = []
+
+    def pick(logits: torch.Tensor, members: Sequence[int]) -> list[int]:
+        scores = penalise(logits, [rows[i].ids for i in members], config.repetition_penalty)
+        chosen = _sample(scores, [generators[i] for i in members], config) if config.sample else scores.argmax(dim=-1)
         picked = (logits.gather(1, chosen[:, None]).squeeze(1) - logits.logsumexp(dim=-1)).tolist()
-        tokens: list[int] = chosen.tolist()
-        for i, token, log_probability in zip(alive, tokens, picked, strict=True):
+        for i, token, log_probability in zip(members, found := chosen.tolist(), picked, strict=True):
             ending.append(rows[i], token, log_probability)
+        return found
+
+    while alive or waiting:
+        if alive:
+            tokens = pick(pool.advance(tokens), alive)
+        if new := _admissible(waiting, weights, alive, config.batch_tokens) if pool.refills or not alive else []:
+            tokens += pick(pool.admit([requests[i] for i in new]), new)
+            alive += new
         yield rows
         kept = [position for position, i in enumerate(alive) if not rows[i].done]
-        if not kept:
-            return
         if len(kept) < len(alive):
-            state.select(kept)
-            alive, tokens = [alive[p] for p in kept], [tokens[p] for p in kept]
-        logits = state.advance(tokens)
+            order = pool.keep(kept)
+            alive, tokens = [alive[p] for p in order], [tokens[p] for p in order]
+
+
+def _admissible(waiting: deque[int], weights: Sequence[int], alive: Sequence[int], room: int) -> list[int]:
+    """Take from `waiting` what there is room for beside `alive`, as soon as that is worth a pass of its own."""
+    new: list[int] = []
+    widest = max((weights[i] for i in alive), default=0)
+    for i in waiting:
+        widest = max(widest, weights[i])
+        if (alive or new) and (len(alive) + len(new) + 1) * widest > room:
+            break
+        new.append(i)
+    if len(new) < min(len(waiting), math.ceil(len(alive) / _WORTH_A_PASS)):
+        return []
+    for _ in new:
+        waiting.popleft()
+    return new
 
 
 def penalise(scores: torch.Tensor, outputs: Sequence[Sequence[int]], penalty: float) -> torch.Tensor:
@@ -284,8 +218,3 @@ def _sample(scores: torch.Tensor, generators: Sequence[torch.Generator], config:
     drawn = torch.stack([torch.rand(1, generator=generator) for generator in generators]).to(scores.device)
     place = torch.searchsorted(cumulative, drawn * cumulative[:, -1:]).clamp(max=scores.shape[-1] - 1)
     return order.gather(1, place).squeeze(1)
-
-
-def _forward_arguments(model: PreTrainedModel) -> frozenset[str]:
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return frozenset(inspect.signature(base.forward).parameters)

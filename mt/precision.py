@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
+
+from .shared_attention import SHARING, transformer_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,9 +42,9 @@ def fast_attention(model: nn.Module, *, longest: int) -> Iterator[None]:
     rows keep the fused kernel, which holds no square of scores.
     """
     plain = torch.is_autocast_enabled("cpu") and next(model.parameters()).device.type == "cpu" and longest <= _LONGEST_PLAIN
-    body = _transformer(model)
+    body = transformer_of(model)
     used = getattr(body.config, "_attn_implementation", None)
-    if not plain or used != "sdpa":
+    if not plain or used not in ("sdpa", SHARING):
         yield
         return
     body.set_attn_implementation("eager")
@@ -50,10 +52,3 @@ def fast_attention(model: nn.Module, *, longest: int) -> Iterator[None]:
         yield
     finally:
         body.set_attn_implementation(used)
-
-
-def _transformer(model: Any) -> Any:
-    """The transformers model inside wrappers: of processes, of a stack, of peft."""
-    model = getattr(model, "module", model)
-    model = getattr(model, "llm", model)
-    return model.get_base_model() if hasattr(model, "get_base_model") else model

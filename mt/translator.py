@@ -217,9 +217,9 @@ class Translator:
         pieces = {part.text: self._built(part.text, plan) for segment in segments for part in segment.parts}
         outputs: dict[str, _Output] = {}
         for batch in self._batches(pieces):
-            outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch]), strict=True))
-            if progress is not None:
-                progress(len(outputs), len(pieces))
+            before = len(outputs)
+            told = (lambda done, before=before: progress(before + done, len(pieces))) if progress else None
+            outputs.update(zip((text for text, _ in batch), self._run([request for _, request in batch], told), strict=True))
         return [
             self._assemble(text, segment, [outputs[part.text] for part in segment.parts], [pieces[part.text] for part in segment.parts])
             for text, segment in zip(texts, segments, strict=True)
@@ -291,13 +291,20 @@ class Translator:
         return Request(prompt, max(1, limit), self.decoding.stop == "line" and "\n" not in text, seed, required, read)
 
     def _batches(self, pieces: Mapping[str, Built]) -> Iterator[list[tuple[str, Request]]]:
-        """Long ones first (what does not fit into memory fails at once), as many rows as `batch_tokens` holds, padding included."""
-        from .decoding import shared_prefix
+        """Long ones first (what does not fit into memory fails at once), as many rows as `batch_tokens` holds, padding included.
+
+        All at once where the back end sees to that itself; not with an encoder, whose states for all of them may fill the memory.
+        """
+        from .decoder_state import shared_prefix
 
         requests = sorted(
             ((text, self._request(text, built)) for text, built in pieces.items()), key=lambda pair: pair[1].length, reverse=True
         )
         backend = self.loaded.backend
+        if backend.queues(self.decoding) and not self._stack:
+            if requests:
+                yield requests
+            return
         shared = 0 if self._stack or len(requests) < 2 else shared_prefix([request.prompt for _, request in requests])
         batch: list[tuple[str, Request]] = []
         widest = 0
@@ -324,10 +331,13 @@ class Translator:
             text = self._texts[token] = decode_output(self.loaded.tokenizer, [token])
         return text
 
-    def _run(self, requests: Sequence[Request]) -> list[_Output]:
+    def _run(self, requests: Sequence[Request], progress: Callable[[int], None] | None = None) -> list[_Output]:
+        """`progress` is told how many rows are done, when that has changed."""
         requests = self._stack.prefixed(requests) if self._stack else requests
-        for rows in self.loaded.backend.continuations(requests, self._ending(), self.decoding):  # noqa: B007
-            pass
+        told = 0
+        for rows in self.loaded.backend.continuations(requests, self._ending(), self.decoding):
+            if progress and (done := sum(row.done for row in rows)) > told:
+                progress(told := done)
         return [self._read(row) for row in rows]
 
     def _read(self, row: Continuation) -> _Output:

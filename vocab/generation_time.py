@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from ..mt.decoding import DecoderState, evaluation_mode
+from ..mt.decoder_state import DecoderState
+from ..mt.decoding import evaluation_mode
 from ..mt.errors import CorpusError
 from ..mt.models import context_length
 from ..mt.tokenization import padding_id

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...mt.decoding import evaluation_mode
 from ...mt.errors import ModelError
 from ...mt.prefixes import Prefix, prompt_embeddings
+from ...mt.shared_attention import SHARING
 from .encoder import SourceEncoder
 from .projection import Projection, ProjectionKind
 
@@ -200,5 +201,5 @@ def _check_llm(llm: Any, attention: Attention) -> None:
     if body is None or any("inputs_embeds" not in inspect.signature(one.forward).parameters for one in (model, body)):
         raise ModelError(f"{name} does not take `inputs_embeds`: nothing can be put in front of it", allowed="another language model")
     used = getattr(model.config, "_attn_implementation", None)
-    if attention == "bidirectional" and used not in ("sdpa", "eager"):
+    if attention == "bidirectional" and used not in ("sdpa", "eager", SHARING):
         raise ModelError(f"{used} attention cannot be bidirectional", where="attention", allowed="causal, or a model on sdpa or eager")

@@ -50,6 +50,10 @@ class Backend(Protocol):
         """
         ...
 
+    def queues(self, config: DecodingConfig) -> bool:
+        """Whether `continuations` takes any number of requests, the heaviest first, and works on as many at a time as there is room for."""
+        ...
+
     def weight(self, length: int, limit: int, shared: int) -> int:
         """Tokens a request counts for in a batch (`DecodingConfig.batch_tokens`).
 
@@ -71,7 +75,7 @@ class Backend(Protocol):
         ...
 
 
-def weight_in_memory(length: int, limit: int, shared: int) -> int:
+def weight_in_memory(length: int, limit: int, shared: int = 0) -> int:
     """A row's tokens where a shared beginning is read once but kept for each row; outputs rarely come near their limit."""
     return length - shared + shared // _KEPT + (limit + 1) // 2
 

@@ -81,6 +81,10 @@ class Ct2Backend:
             if wrong:
                 raise ConfigError(why, allowed="--backend hf")
 
+    def queues(self, config: DecodingConfig) -> bool:  # noqa: ARG002
+        """As in `Backend`: a batch at a time."""
+        return False
+
     def weight(self, length: int, limit: int, shared: int) -> int:
         """As in `Backend`."""
         return weight_in_memory(length, limit, shared if shared >= _SHARED else 0)
@@ -242,7 +246,7 @@ def _groups(rows: Sequence[Continuation]) -> Iterator[list[Continuation]]:
 
 def _shared(requests: Sequence[Request]) -> int:
     """Leading tokens that all prompts share, the last token of none among them; 0 where too few to matter."""
-    from ..decoding import shared_prefix
+    from ..decoder_state import shared_prefix
 
     shared = shared_prefix([request.prompt for request in requests]) if len(requests) > 1 else 0
     return shared if shared >= _SHARED else 0

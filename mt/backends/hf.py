@@ -20,7 +20,10 @@ class HfBackend:
     name = "hf"
 
     def __init__(self, loaded: LoadedModel) -> None:
+        from ..shared_attention import let_share
+
         self.loaded = loaded
+        let_share(loaded.model)
         self._padding = padding_id(loaded.tokenizer)
 
     @property
@@ -42,9 +45,13 @@ class HfBackend:
     def check(self, config: DecodingConfig) -> None:
         """As in `Backend`: everything that means something can be done."""
 
+    def queues(self, config: DecodingConfig) -> bool:
+        """As in `Backend`: but for beams."""
+        return config.beams == 1
+
     def weight(self, length: int, limit: int, shared: int) -> int:
         """As in `Backend`."""
-        from ..decoding import SHARED_FROM, can_share
+        from ..decoder_state import SHARED_FROM, can_share
 
         return weight_in_memory(length, limit, shared if shared >= SHARED_FROM and can_share(self.loaded.model) else 0)
 

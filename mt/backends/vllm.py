@@ -53,6 +53,10 @@ class VllmBackend:
             if wrong:
                 raise ConfigError(f"vLLM has no {what}", allowed="--backend hf")
 
+    def queues(self, config: DecodingConfig) -> bool:  # noqa: ARG002
+        """As in `Backend`: a batch at a time."""
+        return False
+
     def weight(self, length: int, limit: int, shared: int) -> int:
         """As in `Backend`: nothing, since vLLM makes its own batches of all that it is given."""
         del length, limit, shared

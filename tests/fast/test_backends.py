@@ -14,14 +14,15 @@ from typing import Any
 import pytest
 import torch
 
-import dragoman.mt.decoding as decoding_module
+import dragoman.mt.decoder_state as decoder_state
 from dragoman.app.engine import EngineSource, Task, open_engine
 from dragoman.mt.backends import BACKENDS, OpenedModel, Opening, choose_backend, open_model
 from dragoman.mt.backends.ct2 import Ct2Backend, ExportSettings
 from dragoman.mt.backends.hf import HfBackend
 from dragoman.mt.backends.vllm import VllmBackend
 from dragoman.mt.config import DecodingConfig
-from dragoman.mt.decoding import DecoderState, Ending, Request, shared_prefix
+from dragoman.mt.decoder_state import DecoderState, shared_prefix
+from dragoman.mt.decoding import Ending, Request
 from dragoman.mt.errors import ConfigError, ModelError
 from dragoman.mt.exporting import export_ct2
 from dragoman.mt.languages import find_language
@@ -180,7 +181,7 @@ def test_a_shared_beginning_is_read_once_and_gives_the_same(hf: OpenedModel, mon
     assert read[0] == (1, shared)
     assert read[1][0] == len(TEXTS)
     handle.remove()
-    monkeypatch.setattr(decoding_module, "SHARED_FROM", 10**6)
+    monkeypatch.setattr(decoder_state, "SHARED_FROM", 10**6)
     without = run(hf, sharing(hf), beams=beams)
     assert [row[0] for row in with_sharing] == [row[0] for row in without]
     assert [row[1] for row in with_sharing] == pytest.approx([row[1] for row in without], abs=1e-4)

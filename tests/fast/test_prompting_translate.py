@@ -74,7 +74,7 @@ class Scripted(Translator):
 
     answer: Callable[[str], str]
 
-    def _run(self, requests: Sequence[object]) -> list[_Output]:
+    def _run(self, requests: Sequence[object], progress: object = None) -> list[_Output]:
         prompts = [self.loaded.tokenizer.decode(request.prompt, skip_special_tokens=True) for request in requests]  # type: ignore[attr-defined]
         return [_Output(self.answer(prompt), -1.0, 3, 2, True) for prompt in prompts]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -119,7 +120,7 @@ def test_rows_stop_at_eos_and_leave_the_batch(loaded: LoadedModel, beams: int, m
     widths = []
     forward = loaded.model.forward
     monkeypatch.setattr(loaded.model, "forward", lambda **given: (widths.append(len(given["input_ids"])), forward(**given))[1])
-    monkeypatch.setattr("dragoman.mt.decoding._forward_arguments", lambda model: frozenset({"position_ids", "logits_to_keep"}))
+    monkeypatch.setattr("dragoman.mt.row_pool.forward_arguments", lambda model: frozenset({"position_ids", "logits_to_keep"}))
     requests = [Request(prompt, limit) for prompt, limit in zip(prompts, (5, 10), strict=True)]
     rows = _run(loaded, requests, DecodingConfig(beams=beams), frozenset({stop}))
     assert rows[0].finished
@@ -167,20 +168,19 @@ def test_outputs_of_several_lines_stay_whole(loaded: LoadedModel, monkeypatch: p
 
 def _force(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Make greedy decoding spell out `answer`, whatever the prompt is."""
-    import dragoman.mt.decoding as decoding
+    from dragoman.mt.row_pool import RowPool
 
     ids = [*loaded.tokenizer.encode(answer, add_special_tokens=False), 2]
+    steps: dict[RowPool, int] = defaultdict(int)
+    forward = RowPool._forward
 
-    class Forced(decoding.DecoderState):
-        step = 0
+    def forced(self: RowPool, inputs: torch.Tensor, mask: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        logits = forward(self, inputs, mask, positions) * 0
+        logits[:, ids[min(steps[self], len(ids) - 1)]] = 10.0
+        steps[self] += 1
+        return logits
 
-        def _forward(self, given: torch.Tensor) -> torch.Tensor:
-            logits = super()._forward(given) * 0
-            logits[:, ids[min(self.step, len(ids) - 1)]] = 10.0
-            self.step += 1
-            return logits
-
-    monkeypatch.setattr(decoding, "DecoderState", Forced)
+    monkeypatch.setattr(RowPool, "_forward", forced)
 
 
 def test_empty_and_blank_texts_never_reach_the_model(loaded: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_bits_per_byte_are_measured_on_each_text_by_each_model(found: Vocabulary
 def test_generation_feeds_each_sentence_to_both_models_in_turn(
     tiny_llama_folder: Path, expanded: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dragoman.mt.decoding import DecoderState
+    from dragoman.mt.decoder_state import DecoderState
 
     steps: list[tuple[int, int]] = []  # (model, token) of every step, BOS first
     start, advance = DecoderState.start, DecoderState.advance
