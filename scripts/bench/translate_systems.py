@@ -41,12 +41,14 @@ class System:
         model: what its process loads.
         kind: "dragoman" or "pipeline".
         batch: of the pipeline; None for its default, which is one text at a time.
+        dtype: of the weights; "auto" for an export.
     """
 
     name: str
     model: str
     kind: str
     batch: int | None = None
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,13 @@ def _translator(system: System, task: Task) -> Any:
     languages = find_language(task.source), find_language(task.target)
     template = load_template(task.template)
     return Translator.from_source(
-        system.model, *languages, DecodingConfig(max_new_tokens=task.limit, stop="line"), template=template, device="cpu", plan=_plan(task)
+        system.model,
+        *languages,
+        DecodingConfig(max_new_tokens=task.limit, stop="line"),
+        template=template,
+        device="cpu",
+        dtype=system.dtype,
+        plan=_plan(task),
     )
 
 
@@ -173,7 +181,7 @@ def _pipeline(system: System, task: Task) -> dict[str, Callable[..., Any]]:
 
     from dragoman.mt.models import load_model
 
-    loaded = load_model(system.model, device="cpu")
+    loaded = load_model(system.model, device="cpu", dtype=system.dtype)
     tokenizer = loaded.tokenizer
     tokenizer.padding_side = "left"
     if tokenizer.pad_token_id is None:

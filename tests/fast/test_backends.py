@@ -265,7 +265,8 @@ def test_missing_packages_are_named(exported: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_shared_beginning_leaves_room_for_more_rows_and_vllm_gets_all_at_once(hf: OpenedModel, ct2: OpenedModel) -> None:
     assert hf.backend.weight(100, 20, 0) == 110
-    assert hf.backend.weight(100, 20, 80) == ct2.backend.weight(100, 20, 80) == 20 + 20 + 10
+    assert hf.backend.weight(100, 20, 80) == 20 + 20 + 10
+    assert ct2.backend.weight(100, 20, 80) == 110  # CTranslate2 reads the beginning of every row at each step
     assert hf.backend.weight(100, 20, 31) == 110
     assert VllmBackend(None, None, None, ()).weight(100, 20, 0) == 0
 
