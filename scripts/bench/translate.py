@@ -1,13 +1,14 @@
 """How fast translations come: Dragoman, transformers' pipeline and CTranslate2, on the same prompts of the same model in one run.
 
     DRAGOMAN_DATA=... OMP_NUM_THREADS=2 python scripts/bench/translate.py [--sentences 1012] [--json FILE]
+    OMP_NUM_THREADS=2 python scripts/bench/translate.py --model MODEL --files SOURCES REFERENCES
     python scripts/bench/translate.py --toy
 
-FLORES-200 devtest, German to English, with three examples from dev in each prompt: greedy, at most 96 new tokens, an output ends at EOS or
-at a line break. Each system is a process of its own; they take turns chunk by chunk, beginning in turn. The pipeline runs at its default
-(one text at a time) and at several batch sizes, on the first chunk only, which takes long enough. A speed-up is seconds over seconds on
-the chunks that both translated; that of processor seconds holds on a machine that does other work too. The first token is that of a
-single text; memory is the process's peak.
+FLORES-200 devtest, German to English, with three examples from dev in each prompt; or two files, without examples in the prompt of ALMA.
+Greedy, at most 96 new tokens, an output ends at EOS or at a line break. Each system is a process of its own; they take turns chunk by
+chunk, beginning in turn. The pipeline runs at its default (one text at a time) and at several batch sizes, on the first chunk only, which
+takes long enough. A speed-up is seconds over seconds on the chunks that both translated; that of processor seconds holds on a machine
+that does other work too. The first token is that of a single text; memory is the process's peak.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--pipeline-chunks", type=int, default=1, help="chunks that the pipeline translates in each of its settings")
     parser.add_argument("--batches", default="4,8,16", help="the pipeline's batch sizes")
     parser.add_argument("--limit", type=int, default=96, help="most new tokens")
+    parser.add_argument("--files", nargs=2, type=Path, help="sentences and references, German and English, instead of FLORES")
     parser.add_argument("--toy", action="store_true", help="a random model of two layers and made-up sentences")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -64,6 +66,9 @@ def prepare(options: argparse.Namespace, folder: Path) -> tuple[str, list[str], 
         (folder / "model").mkdir()
         made = texts(options.sentences)
         return str(tiny_model(folder / "model")), made, made, Task("deu", "eng", "plain", (("Haus", "house"),), options.limit)
+    if options.files:
+        sources, references = (path.read_text(encoding="utf-8").split("\n")[: options.sentences] for path in options.files)
+        return options.model, sources, references, Task("deu", "eng", "alma", (), options.limit)
     data = Path(os.environ["DRAGOMAN_DATA"]) / "flores200"
     dev = [(data / "dev" / f"{code}.dev").read_text(encoding="utf-8").split("\n")[:SHOTS] for code in ("deu_Latn", "eng_Latn")]
     sources, references = (
