@@ -332,12 +332,14 @@ class Translator:
         return text
 
     def _run(self, requests: Sequence[Request], progress: Callable[[int], None] | None = None) -> list[_Output]:
-        """`progress` is told how many rows are done, when that has changed."""
+        """`progress` is told how many rows are done when that has changed, and at the end that all are."""
         requests = self._stack.prefixed(requests) if self._stack else requests
         told = 0
         for rows in self.loaded.backend.continuations(requests, self._ending(), self.decoding):
             if progress and (done := sum(row.done for row in rows)) > told:
                 progress(told := done)
+        if progress and told < len(rows):
+            progress(len(rows))
         return [self._read(row) for row in rows]
 
     def _read(self, row: Continuation) -> _Output:

@@ -8,9 +8,8 @@ repeated.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,9 +112,8 @@ class Ct2Backend:
         from ..decoder_state import shareable
 
         shared = shareable([row.request.prompt for row in rows])
-        groups = _groups(rows, room, lambda row: self.weight(row.request.length, row.request.limit, shared))
         with ThreadPoolExecutor(_WORKERS, "ct2 group") as workers:
-            begun = [workers.submit(self._greedy, group, ending, shared=shared) for group in groups]
+            begun = [workers.submit(self._greedy, group, ending, shared=shared) for group in _groups(rows, room)]
             try:
                 for group in as_completed(begun):
                     group.result()
@@ -251,16 +249,17 @@ class _Listener:
         return self.left.is_set()
 
 
-def _groups(rows: Sequence[Continuation], room: int, weight: Callable[[Continuation], int]) -> Iterator[list[Continuation]]:
+def _groups(rows: Sequence[Continuation], room: int) -> Iterator[list[Continuation]]:
     """Rows whose prompts are of nearly one length, as many as there is room for; long ones first."""
     group: list[Continuation] = []
     widest = 0
     for row in sorted(rows, key=lambda row: len(row.request.prompt), reverse=True):
-        widest = max(widest, weight(row))
+        weight = weight_in_memory(row.request.length, row.request.limit)
+        widest = max(widest, weight)
         spread = len(group[0].request.prompt) - len(row.request.prompt) if group else 0
         if group and (spread > _SPREAD or (len(group) + 1) * widest > room):
             yield group
-            group, widest = [], weight(row)
+            group, widest = [], weight
         group.append(row)
     yield group
 
@@ -283,12 +282,6 @@ def _refuse_extras(requests: Sequence[Request]) -> None:
             raise ConfigError(f"CTranslate2 cannot take {what}", allowed="--backend hf")
 
 
-def _cores() -> int:
-    """How many this process may use: as many as OMP_NUM_THREADS says, or has."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    return int(asked) if asked.isdecimal() and int(asked) else os.cpu_count() or 1
-
-
 def open_ct2(opening: Opening) -> OpenedModel:
     """A model in CTranslate2's format, with its tokenizer.
 
@@ -300,6 +293,8 @@ def open_ct2(opening: Opening) -> OpenedModel:
         import ctranslate2
     except ImportError:
         raise ConfigError("ctranslate2 is not installed", where="--backend ct2", hint="pip install 'dragoman[ct2]'") from None
+    import torch
+
     from ..devices import choose_device
     from ..sources import resolve_model
 
@@ -310,7 +305,7 @@ def open_ct2(opening: Opening) -> OpenedModel:
         raise ConfigError(f"--dtype {opening.dtype} of an exported model", allowed="auto: its numbers were chosen by the export")
     device, _, index = choose_device(opening.device).device.partition(":")
     try:
-        threads = {"inter_threads": _WORKERS, "intra_threads": max(1, _cores() // _WORKERS)} if device == "cpu" else {}
+        threads = {"inter_threads": _WORKERS, "intra_threads": max(1, torch.get_num_threads() // _WORKERS)} if device == "cpu" else {}
         generator = ctranslate2.Generator(str(folder), device=device, device_index=int(index or 0), **threads)
     except (RuntimeError, ValueError) as error:
         raise ModelError(f"CTranslate2 cannot load it: {error}", where=folder) from error

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class HfBackend:
-    """A loaded model; it is left as it was found: training mode, generation settings, and torch's random state unless sampling."""
+    """A loaded model; it is left as it was found: training mode, generation settings, and torch's random state unless sampling.
+
+    But for torch's attention, which is given a form that also knows beginnings which rows share (`let_share`).
+    """
 
     name = "hf"
 
