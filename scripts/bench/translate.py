@@ -44,6 +44,9 @@ def main() -> None:
     parser.add_argument("--toy", action="store_true", help="a random model of two layers and made-up sentences")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    for path in options.files or ():
+        if not path.is_file():
+            parser.error(f"--files {path}: no such file")
     if options.toy:
         options.sentences, options.chunk, options.batches, options.limit = 12, 6, "4", 8
     with tempfile.TemporaryDirectory() as folder:
